@@ -1,0 +1,89 @@
+# Everything a developer types. `make` alone lists it.
+PYTHON ?= python3
+VENV   ?= .venv
+CPU    ?= native
+BUILD  ?= build/dev
+DEFINE ?=
+BIN     = $(VENV)/bin
+PIP     = $(BIN)/python -m pip --disable-pip-version-check -qq
+SOURCES = jan_engine bench tests vendor/llama.cpp/fetch.py
+CXX_SOURCES = $(shell git ls-files 'csrc/*.h' 'csrc/*.cpp' 'tests/csrc/*.cpp')
+
+.DEFAULT_GOAL = help
+.PHONY: help serve test dev build fmt check asan tsan sanitized bench clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+serve: build ## first-token demo: a built-in model answers (the HTTP server comes later)
+	@$(BIN)/python -m tests.demo
+
+test: build ## engine and C++ tests
+	@$(BIN)/ctest --test-dir $(BUILD) --output-on-failure --no-tests=error --quiet
+	@$(BIN)/python -m pytest
+
+dev: $(VENV)/.dev build ## everything a developer needs, compile_commands.json included
+	@ln -sf $(BUILD)/compile_commands.json .
+
+build: $(VENV)/.test ## compile what changed and install it into $(VENV)
+	@$(PIP) install --no-build-isolation -Cbuild-dir=$(BUILD) -Ccmake.define.JAN_TESTS=ON \
+		-Ccmake.define.JAN_CPU=$(CPU) $(DEFINE) --editable .
+
+fmt: $(VENV)/.dev ## format everything
+	@$(BIN)/ruff check --quiet --fix $(SOURCES); $(BIN)/ruff format --quiet $(SOURCES)
+	@$(BIN)/clang-format -i $(CXX_SOURCES)
+
+check: $(VENV)/.dev build ## what fmt would change, types, stubs, layers, spelling
+	@$(BIN)/ruff check $(SOURCES)
+	@$(BIN)/ruff format --quiet --diff $(SOURCES)
+	@$(BIN)/clang-format --dry-run --Werror $(CXX_SOURCES)
+	@$(BIN)/cython-lint jan_engine/*.pyx jan_engine/*.pxd
+	@$(BIN)/mypy
+	@$(BIN)/pyright --warnings
+	@$(BIN)/python -m mypy.stubtest jan_engine --allowlist tests/stubtest.txt --ignore-disjoint-bases
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/typos
+
+asan: ## engine and C++ tests under AddressSanitizer and UBSan (minutes)
+	@$(MAKE) sanitized SANITIZER=address RUNTIME=libasan.so
+
+tsan: ## C++ and threaded engine tests under ThreadSanitizer (minutes)
+	@$(MAKE) sanitized SANITIZER=thread RUNTIME=libtsan.so
+
+bench: build ## micro benchmarks
+	@$(BIN)/python -m pytest bench --benchmark-only --benchmark-columns=median,iqr,rounds
+
+clean: ## remove the environment and every build
+	rm -rf $(VENV) build .venv-address .venv-thread compile_commands.json
+
+# A sanitized build is one of its own: other flags everywhere, upstream included.
+sanitized:
+	@$(MAKE) build VENV=.venv-$(SANITIZER) BUILD=build/$(SANITIZER) \
+		DEFINE="-Ccmake.define.JAN_SANITIZE=$(SANITIZER) -Ccmake.build-type=RelWithDebInfo"
+	@ASAN_OPTIONS=detect_leaks=1 .venv-$(SANITIZER)/bin/ctest --test-dir build/$(SANITIZER) \
+		--output-on-failure --no-tests=error --quiet
+	@LD_PRELOAD=$$(c++ -print-file-name=$(RUNTIME)) \
+		ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 TSAN_OPTIONS=$(TSAN) \
+		.venv-$(SANITIZER)/bin/python -m pytest -m "not unsanitized" -p no:cacheprovider
+
+# The environment, in the two layers that are installed at different times.
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "Python is missing: apt-get install python3 python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$$($(PYTHON) --version) is too old, 3.11 is needed: apt-get install python3.11, then make PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "the venv module is missing: apt-get install python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' || \
+		{ echo "Python.h is missing: apt-get install python3-dev"; exit 1; }
+	@command -v c++ >/dev/null || { echo "a C++ compiler is missing: apt-get install g++"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --upgrade "pip>=25.1"
+
+$(VENV)/.test: $(BIN)/python pyproject.toml
+	@echo "installing build and test tools into $(VENV)"
+	@$(PIP) install --group build --group test
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.test pyproject.toml
+	@echo "installing linters into $(VENV)"
+	@$(PIP) install --group dev
+	@touch $@

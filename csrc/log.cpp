@@ -1,0 +1,113 @@
+#include "log.h"
+
+#include "llama.h"
+
+#include <deque>
+#include <mutex>
+#include <utility>
+
+namespace jan {
+
+namespace {
+
+constexpr size_t ring_capacity = 1024;
+
+struct log_ring {
+    std::mutex mutex;
+    std::deque<log_record> records;
+};
+
+log_ring & ring() {
+    static log_ring instance;  // never destroyed before the last thread that may log
+    return instance;
+}
+
+thread_local log_capture * innermost_capture = nullptr;
+// A line may come in pieces (GGML_LOG_LEVEL_CONT); it is complete at its newline.
+thread_local log_record unfinished{log_level::info, {}};
+
+log_level level_of(ggml_log_level level) {
+    switch (level) {
+        case GGML_LOG_LEVEL_ERROR: return log_level::error;
+        case GGML_LOG_LEVEL_WARN: return log_level::warning;
+        case GGML_LOG_LEVEL_INFO: return log_level::info;
+        default: return log_level::debug;
+    }
+}
+
+void publish(log_record record) {
+    if (innermost_capture) {
+        innermost_capture->take(record);
+    }
+    log_ring & r = ring();
+    std::lock_guard<std::mutex> lock(r.mutex);
+    if (r.records.size() == ring_capacity) {
+        r.records.pop_front();
+    }
+    r.records.push_back(std::move(record));
+}
+
+void on_log(ggml_log_level level, const char * text, void *) {
+    if (level != GGML_LOG_LEVEL_CONT) {
+        unfinished.level = level_of(level);
+    }
+    unfinished.text += text;
+    if (unfinished.text.empty() || unfinished.text.back() != '\n') {
+        return;
+    }
+    while (!unfinished.text.empty() && unfinished.text.back() == '\n') {
+        unfinished.text.pop_back();
+    }
+    log_record record = std::exchange(unfinished, {log_level::info, {}});
+    if (!record.text.empty()) {
+        publish(std::move(record));
+    }
+}
+
+std::string without_function_name(const std::string & text) {
+    const size_t colon = text.find(": ");
+    const bool is_name = colon != std::string::npos && text.find(' ') > colon;
+    return is_name ? text.substr(colon + 2) : text;
+}
+
+}  // namespace
+
+void install_log() {
+    llama_log_set(on_log, nullptr);  // sets ggml's too
+}
+
+std::vector<log_record> drain_log() {
+    log_ring & r = ring();
+    std::lock_guard<std::mutex> lock(r.mutex);
+    std::vector<log_record> taken(std::make_move_iterator(r.records.begin()),
+                                  std::make_move_iterator(r.records.end()));
+    r.records.clear();
+    return taken;
+}
+
+log_capture::log_capture(info_callback on_info, void * context)
+    : outer_(innermost_capture), on_info_(on_info), context_(context) {
+    innermost_capture = this;
+}
+
+log_capture::~log_capture() {
+    innermost_capture = outer_;
+}
+
+void log_capture::take(const log_record & record) {
+    switch (record.level) {
+        case log_level::error: last_error_ = record.text; break;
+        case log_level::warning: last_warning_ = record.text; break;
+        default:
+            if (on_info_) {
+                on_info_(context_, record.text);
+            }
+    }
+}
+
+std::string log_capture::reason(const std::string & otherwise) const {
+    const std::string & said = last_error_.empty() ? last_warning_ : last_error_;
+    return said.empty() ? otherwise : without_function_name(said);
+}
+
+}  // namespace jan

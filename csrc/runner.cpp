@@ -1,0 +1,139 @@
+#include "runner.h"
+
+#include "abort_guard.h"
+#include "error.h"
+#include "log.h"
+
+#include <algorithm>
+#include <fstream>
+#include <set>
+#include <string>
+#include <thread>
+
+#ifdef __linux__
+#    include <sched.h>
+#endif
+
+namespace jan {
+
+namespace {
+
+bool is_cancelled(void * flag) {
+    return static_cast<std::atomic<bool> *>(flag)->load(std::memory_order_relaxed);
+}
+
+int threads_for(const runner_options & options) {
+    if (options.n_threads < 0 || options.n_threads > GGML_MAX_N_THREADS) {
+        throw error(errc::invalid_argument, "n_threads must be between 0 and " +
+                                                std::to_string(GGML_MAX_N_THREADS))
+            .with("n_threads", options.n_threads);
+    }
+    return options.n_threads > 0 ? options.n_threads : default_n_threads();
+}
+
+}  // namespace
+
+int default_n_threads() {
+#ifdef __linux__
+    // Hyperthreads share the vector units that a matrix product fills, so they count once:
+    // one thread per distinct set of siblings among the processors we may run on.
+    cpu_set_t allowed;
+    CPU_ZERO(&allowed);
+    if (sched_getaffinity(0, sizeof(allowed), &allowed) == 0) {
+        std::set<std::string> cores;
+        for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+            if (CPU_ISSET(cpu, &allowed)) {
+                std::ifstream file("/sys/devices/system/cpu/cpu" + std::to_string(cpu) +
+                                   "/topology/thread_siblings_list");
+                std::string siblings;
+                if (!std::getline(file, siblings)) {
+                    siblings = std::to_string(cpu);
+                }
+                cores.insert(siblings);
+            }
+        }
+        return std::max(1, static_cast<int>(cores.size()));
+    }
+#endif
+    return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+runner::runner(std::shared_ptr<const model> source, const runner_options & options)
+    : model_(std::move(source)), pool_(threads_for(options)) {
+    const model_facts facts = model_->facts();
+    if (!facts.has_decoder || facts.is_diffusion) {
+        throw error(errc::unsupported_feature, "this model does not generate text token by token");
+    }
+    if (options.n_ctx < 0 || options.n_ubatch <= 0) {
+        throw error(errc::invalid_argument, "n_ctx must not be negative and n_ubatch must be positive");
+    }
+    llama_context_params params = llama_context_default_params();
+    params.n_ctx = static_cast<uint32_t>(options.n_ctx);
+    params.n_batch = static_cast<uint32_t>(options.n_ubatch);  // one call, one forward pass
+    params.n_ubatch = static_cast<uint32_t>(options.n_ubatch);
+    params.n_outputs_max = 1;
+    params.n_threads = pool_.n_threads();
+    params.n_threads_batch = pool_.n_threads();
+    params.no_perf = true;
+    params.abort_callback = is_cancelled;
+    params.abort_callback_data = &cancel_;
+
+    const log_capture log;
+    const abort_guard guard;
+    context_.reset(llama_init_from_model(model_->handle(), params));
+    if (!context_) {
+        throw error(errc::out_of_memory, log.reason("the context could not be created"),
+                    "a smaller n_ctx needs less memory");
+    }
+    llama_attach_threadpool(context_.get(), pool_.handle(), pool_.handle());
+    n_vocab_ = llama_vocab_n_tokens(llama_model_get_vocab(model_->handle()));
+}
+
+void runner::feed(const std::vector<token> & tokens) {
+    if (tokens.empty()) {
+        throw error(errc::invalid_argument, "there are no tokens to feed");
+    }
+    if (n_past_ + static_cast<int64_t>(tokens.size()) > n_ctx()) {
+        throw error(errc::context_overflow, std::to_string(n_past_ + tokens.size()) +
+                                                " tokens do not fit a context of " + std::to_string(n_ctx()))
+            .with("n_prompt", static_cast<int64_t>(n_past_ + tokens.size()))
+            .with("n_ctx", n_ctx());
+    }
+    for (const token id : tokens) {
+        if (id < 0 || id >= n_vocab_) {
+            throw error(errc::invalid_argument, "token id " + std::to_string(id) + " is outside the vocabulary")
+                .with("token", id);
+        }
+    }
+    cancel_ = false;
+    std::vector<token> row(tokens);  // upstream takes a mutable pointer
+    const auto n_batch = static_cast<size_t>(llama_n_batch(context_.get()));
+    for (size_t done = 0; done < row.size(); done += n_batch) {
+        const auto n = static_cast<int32_t>(std::min(n_batch, row.size() - done));
+        const log_capture log;
+        switch (llama_decode(context_.get(), llama_batch_get_one(row.data() + done, n))) {
+            case 0: break;
+            case 2: throw error(errc::cancelled, "the forward pass was cancelled");
+            default: throw error(errc::backend_failure, log.reason("the forward pass failed"));
+        }
+        n_past_ += n;
+    }
+}
+
+token runner::argmax() const {
+    if (n_past_ == 0) {
+        throw error(errc::invalid_argument, "nothing was fed yet, so there is no next token");
+    }
+    const float * logits = llama_get_logits_ith(context_.get(), -1);
+    if (!logits) {
+        throw error(errc::backend_failure, "the forward pass left no logits");
+    }
+    return static_cast<token>(std::max_element(logits, logits + n_vocab_) - logits);
+}
+
+void runner::clear() {
+    llama_memory_clear(llama_get_memory(context_.get()), false);
+    n_past_ = 0;
+}
+
+}  // namespace jan

@@ -1,0 +1,63 @@
+// One sequence through a model, step by step: feed tokens, read the logits of the last one.
+// The only file that runs a forward pass.
+#pragma once
+
+#include "model.h"
+#include "thread_pool.h"
+
+#include "llama.h"
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+namespace jan {
+
+struct runner_options {
+    int n_ctx = 0;      // tokens; 0 = what the model was trained for
+    int n_ubatch = 512; // tokens per forward pass
+    int n_threads = 0;  // 0 = one per physical core
+};
+
+// Not thread-safe, apart from cancel(). Keeps its model alive.
+class runner {
+  public:
+    // Throws unsupported_feature for a model that cannot generate, out_of_memory when the
+    // context does not fit.
+    runner(std::shared_ptr<const model> source, const runner_options & options);
+
+    // Appends tokens and computes the logits of the last. On context_overflow and
+    // invalid_argument nothing was appended; on cancelled and backend_failure the sequence is
+    // undefined: call clear().
+    void feed(const std::vector<token> & tokens);
+
+    // The most likely next token; of equals, the one with the lowest id. Throws
+    // invalid_argument before the first feed().
+    token argmax() const;
+
+    // Makes a running feed() stop after the graph node it is in. From any thread.
+    void cancel() { cancel_ = true; }
+
+    void clear();
+
+    int n_past() const { return n_past_; }
+    int n_ctx() const { return static_cast<int>(llama_n_ctx(context_.get())); }
+    int n_threads() const { return pool_.n_threads(); }
+
+  private:
+    struct deleter {
+        void operator()(llama_context * c) const { llama_free(c); }
+    };
+
+    std::shared_ptr<const model> model_;
+    thread_pool pool_;  // outlives the context it is attached to
+    std::atomic<bool> cancel_{false};
+    std::unique_ptr<llama_context, deleter> context_;
+    int n_vocab_;
+    int n_past_ = 0;
+};
+
+// Physical cores that this process may use, at least 1.
+int default_n_threads();
+
+}  // namespace jan

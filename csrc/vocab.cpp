@@ -1,0 +1,119 @@
+#include "vocab.h"
+
+#include "abort_guard.h"
+#include "error.h"
+
+#include <climits>
+
+namespace jan {
+
+namespace {
+
+const char * type_name(enum llama_vocab_type type) {
+    switch (type) {
+        case LLAMA_VOCAB_TYPE_SPM: return "spm";
+        case LLAMA_VOCAB_TYPE_BPE: return "bpe";
+        case LLAMA_VOCAB_TYPE_WPM: return "wpm";
+        case LLAMA_VOCAB_TYPE_UGM: return "ugm";
+        case LLAMA_VOCAB_TYPE_RWKV: return "rwkv";
+        case LLAMA_VOCAB_TYPE_PLAMO2: return "plamo2";
+        case LLAMA_VOCAB_TYPE_PLAMO3: return "plamo3";
+        case LLAMA_VOCAB_TYPE_TEST: return "test";
+        case LLAMA_VOCAB_TYPE_NONE: break;
+    }
+    return "none";
+}
+
+// Upstream's "how many would it have been" protocol: a negative result is the size needed.
+template <class Buffer, class Call> Buffer filled(size_t guess, const Call & call) {
+    const abort_guard guard;
+    Buffer out(guess, {});
+    int32_t n = call(out.data(), static_cast<int32_t>(out.size()));
+    if (n < 0 && n != INT32_MIN) {
+        out.resize(static_cast<size_t>(-static_cast<int64_t>(n)));
+        n = call(out.data(), static_cast<int32_t>(out.size()));
+    }
+    if (n < 0) {
+        throw error(errc::invalid_argument, "the text has more tokens than can be counted");
+    }
+    out.resize(static_cast<size_t>(n));
+    return out;
+}
+
+}  // namespace
+
+vocab_facts vocab::facts() const {
+    vocab_facts f{};
+    f.type = type_name(llama_vocab_type(handle_));
+    f.n_tokens = llama_vocab_n_tokens(handle_);
+    f.bos = llama_vocab_bos(handle_);
+    f.eos = llama_vocab_eos(handle_);
+    f.eot = llama_vocab_eot(handle_);
+    f.sep = llama_vocab_sep(handle_);
+    f.nl = llama_vocab_nl(handle_);
+    f.pad = llama_vocab_pad(handle_);
+    f.mask = llama_vocab_mask(handle_);
+    f.fim_pre = llama_vocab_fim_pre(handle_);
+    f.fim_suf = llama_vocab_fim_suf(handle_);
+    f.fim_mid = llama_vocab_fim_mid(handle_);
+    f.fim_pad = llama_vocab_fim_pad(handle_);
+    f.fim_rep = llama_vocab_fim_rep(handle_);
+    f.fim_sep = llama_vocab_fim_sep(handle_);
+    f.adds_bos = llama_vocab_get_add_bos(handle_);
+    f.adds_eos = llama_vocab_get_add_eos(handle_);
+    for (token id = 0; id < f.n_tokens; ++id) {
+        if (llama_vocab_is_eog(handle_, id)) {
+            f.end_of_generation.push_back(id);
+        }
+    }
+    return f;
+}
+
+std::vector<token> vocab::tokenize(std::string_view text, bool add_special, bool parse_special) const {
+    if (llama_vocab_type(handle_) == LLAMA_VOCAB_TYPE_NONE) {
+        throw error(errc::unsupported_feature, "this model has no vocabulary to tokenise with");
+    }
+    if (text.size() > INT_MAX / 2) {
+        throw error(errc::invalid_argument, "the text is too long to tokenise in one piece")
+            .with("n_bytes", static_cast<int64_t>(text.size()));
+    }
+    return filled<std::vector<token>>(text.size() + 2, [&](token * out, int32_t room) {
+        return llama_tokenize(handle_, text.data(), static_cast<int32_t>(text.size()), out, room,
+                              add_special, parse_special);
+    });
+}
+
+std::string vocab::detokenize(const std::vector<token> & tokens, bool remove_special,
+                              bool unparse_special) const {
+    for (const token id : tokens) {
+        require_token(id);
+    }
+    return filled<std::string>(tokens.size() * 8 + 16, [&](char * out, int32_t room) {
+        return llama_detokenize(handle_, tokens.data(), static_cast<int32_t>(tokens.size()), out, room,
+                                remove_special, unparse_special);
+    });
+}
+
+std::string vocab::piece(token id, bool special) const {
+    require_token(id);
+    return filled<std::string>(32, [&](char * out, int32_t room) {
+        return llama_token_to_piece(handle_, id, out, room, 0, special);
+    });
+}
+
+bool vocab::is_end_of_generation(token id) const {
+    require_token(id);
+    return llama_vocab_is_eog(handle_, id);
+}
+
+void vocab::require_token(token id) const {
+    const int n_tokens = llama_vocab_n_tokens(handle_);
+    if (id < 0 || id >= n_tokens) {
+        throw error(errc::invalid_argument, "token id " + std::to_string(id) +
+                                                " is outside this vocabulary of " +
+                                                std::to_string(n_tokens))
+            .with("token", id);
+    }
+}
+
+}  // namespace jan

@@ -1,0 +1,255 @@
+# cython: language_level=3
+# Converts between Python and csrc and releases the GIL around every call that can take time.
+# Decides nothing: what is allowed, defaulted or chosen is decided in C++ or in Python.
+# Each class owns one C++ object, made in __cinit__ and freed in __dealloc__.
+from cython.operator cimport dereference
+from libcpp.memory cimport make_unique
+
+from jan_engine.errors import from_code
+
+
+cdef int raise_jan_error() except -1 with gil:
+    cdef error e = current_error()
+    facts = {_text(fact.first): fact.second for fact in e.facts}
+    raise from_code(<int>e.code, _text(e.message), _text(e.hint), facts)
+
+
+# Upstream's strings come from files and drivers: not all of them are UTF-8.
+cdef str _text(const string & bytes_):
+    return bytes_.data()[:bytes_.size()].decode("utf-8", "replace")
+
+
+def take_log() -> list[tuple[int, str]]:
+    return [(<int>record.level, _text(record.text)) for record in drain_log()]
+
+
+def open_backends(str folder) -> None:
+    cdef string path = folder.encode()
+    with nogil:
+        load_backends(path)
+
+
+def list_backend_files() -> list[dict[str, object]]:
+    return [
+        {
+            "path": _text(file.path),
+            "name": _text(file.name),
+            "score": file.score,
+            "status": <int>file.status,
+            "reason": _text(file.reason),
+        }
+        for file in backend_files()
+    ]
+
+
+def list_devices() -> list[dict[str, object]]:
+    cdef vector[device] found
+    with nogil:
+        found = devices()
+    return [
+        {
+            "name": _text(dev.name),
+            "description": _text(dev.description),
+            "backend": _text(dev.backend),
+            "kind": <int>dev.kind,
+            "memory_free": dev.memory_free,
+            "memory_total": dev.memory_total,
+        }
+        for dev in found
+    ]
+
+
+def list_tensor_types() -> list[tuple[int, str, int, int]]:
+    return [(kind.id, _text(kind.name), kind.n_block, kind.block_bytes) for kind in tensor_types()]
+
+
+cdef class Progress:
+    """How far a load or a quantisation is. Read and cancelled from any thread."""
+
+    cdef unique_ptr[load_progress] shared
+
+    def __cinit__(self):
+        self.shared = make_unique[load_progress]()
+
+    @property
+    def fraction(self) -> float:
+        return dereference(self.shared).fraction.load()
+
+    def cancel(self) -> None:
+        dereference(self.shared).cancel.store(True)
+
+
+cdef class Model:
+    """A loaded model. Every method may be called from any thread at any time."""
+
+    cdef shared_ptr[model] shared
+
+    def __cinit__(
+        self,
+        bytes path not None,
+        Progress progress not None,
+        *,
+        bint mmap,
+        bint mlock,
+        bint check_tensors,
+        bint vocab_only,
+        bint repack,
+        int n_gpu_layers,
+    ):
+        cdef load_options options
+        options.path = path
+        options.mmap = mmap
+        options.mlock = mlock
+        options.check_tensors = check_tensors
+        options.vocab_only = vocab_only
+        options.repack = repack
+        options.n_gpu_layers = n_gpu_layers
+        with nogil:
+            self.shared = model.load(options, dereference(progress.shared))
+
+    def facts(self) -> dict[str, object]:
+        cdef model_facts f = dereference(self.shared).facts()
+        return {
+            "description": _text(f.description),
+            "file_type": _text(f.file_type),
+            "n_params": f.n_params,
+            "n_bytes": f.n_bytes,
+            "n_ctx_train": f.n_ctx_train,
+            "n_embd": f.n_embd,
+            "n_layer": f.n_layer,
+            "n_head": f.n_head,
+            "n_head_kv": f.n_head_kv,
+            "n_swa": f.n_swa,
+            "has_encoder": f.has_encoder,
+            "has_decoder": f.has_decoder,
+            "is_recurrent": f.is_recurrent,
+            "is_hybrid": f.is_hybrid,
+            "is_diffusion": f.is_diffusion,
+        }
+
+    def vocab_facts(self) -> dict[str, object]:
+        cdef vocab_facts f = dereference(self.shared).model_vocab().facts()
+        return {
+            "type": _text(f.type),
+            "n_tokens": f.n_tokens,
+            "bos": f.bos,
+            "eos": f.eos,
+            "eot": f.eot,
+            "sep": f.sep,
+            "nl": f.nl,
+            "pad": f.pad,
+            "mask": f.mask,
+            "fim_pre": f.fim_pre,
+            "fim_suf": f.fim_suf,
+            "fim_mid": f.fim_mid,
+            "fim_pad": f.fim_pad,
+            "fim_rep": f.fim_rep,
+            "fim_sep": f.fim_sep,
+            "adds_bos": f.adds_bos,
+            "adds_eos": f.adds_eos,
+            "end_of_generation": f.end_of_generation,
+        }
+
+    def metadata(self) -> dict[str, str]:
+        return {_text(entry.first): _text(entry.second) for entry in dereference(self.shared).metadata()}
+
+    def chat_template(self, str name not None) -> str | None:
+        cdef string key = name.encode()
+        if not dereference(self.shared).has_chat_template(key):
+            return None
+        return _text(dereference(self.shared).chat_template(key))
+
+    def tokenize(self, bytes text not None, bint add_special, bint parse_special) -> list[int]:
+        cdef vector[token] found
+        cdef const char * data = text
+        cdef size_t size = len(text)
+        with nogil:
+            found = dereference(self.shared).model_vocab().tokenize(
+                string_view(data, size), add_special, parse_special
+            )
+        return found
+
+    def detokenize(self, list tokens not None, bint remove_special, bint unparse_special) -> bytes:
+        cdef vector[token] ids = tokens
+        cdef string text
+        with nogil:
+            text = dereference(self.shared).model_vocab().detokenize(ids, remove_special, unparse_special)
+        return text
+
+    def piece(self, int token_id, bint special) -> bytes:
+        return dereference(self.shared).model_vocab().piece(token_id, special)
+
+    def is_end_of_generation(self, int token_id) -> bool:
+        return dereference(self.shared).model_vocab().is_end_of_generation(token_id)
+
+
+cdef class Runner:
+    """One sequence through a model. Keeps the model alive; one thread at a time, but cancel()."""
+
+    cdef unique_ptr[runner] owned
+
+    def __cinit__(self, Model source not None, *, int n_ctx, int n_ubatch, int n_threads):
+        cdef runner_options options
+        options.n_ctx = n_ctx
+        options.n_ubatch = n_ubatch
+        options.n_threads = n_threads
+        with nogil:
+            self.owned.reset(new runner(source.shared, options))
+
+    def __dealloc__(self):
+        with nogil:
+            self.owned.reset()
+
+    def feed(self, list tokens not None) -> None:
+        cdef vector[token] ids = tokens
+        with nogil:
+            dereference(self.owned).feed(ids)
+
+    def argmax(self) -> int:
+        cdef token found
+        with nogil:
+            found = dereference(self.owned).argmax()
+        return found
+
+    def cancel(self) -> None:
+        dereference(self.owned).cancel()
+
+    def clear(self) -> None:
+        dereference(self.owned).clear()
+
+    @property
+    def n_past(self) -> int:
+        return dereference(self.owned).n_past()
+
+    @property
+    def n_ctx(self) -> int:
+        return dereference(self.owned).n_ctx()
+
+    @property
+    def n_threads(self) -> int:
+        return dereference(self.owned).n_threads()
+
+
+def quantize_file(
+    bytes source not None,
+    bytes target not None,
+    str type_name not None,
+    Progress progress not None,
+    *,
+    int n_threads,
+    bint requantize,
+    bint pure,
+) -> None:
+    cdef quantize_options options
+    options.source = source
+    options.target = target
+    options.type = type_name.encode()
+    options.n_threads = n_threads
+    options.requantize = requantize
+    options.pure = pure
+    with nogil:
+        quantize(options, dereference(progress.shared))
+
+
+def list_quantize_types() -> list[str]:
+    return [_text(name) for name in quantize_types()]

@@ -1,0 +1,161 @@
+"""A loaded model: its facts, its vocabulary, its templates."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+
+from jan_engine import _core, backend, gguf, log
+from jan_engine.errors import InvalidRequest, ModelError
+from jan_engine.native_call import OnProgress, watched
+
+__all__ = ["Model", "ModelFacts", "VocabFacts"]
+
+
+class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the model is, as llama.cpp understands it."""
+
+    description: str
+    file_type: str
+    n_params: int
+    n_bytes: int  # of all tensors
+    n_ctx_train: int
+    n_embd: int
+    n_layer: int
+    n_head: int
+    n_head_kv: int
+    n_swa: int  # sliding window in tokens, 0 for none
+    has_encoder: bool
+    has_decoder: bool
+    is_recurrent: bool
+    is_hybrid: bool
+    is_diffusion: bool
+
+
+class VocabFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """The vocabulary. A special token the model does not have is -1."""
+
+    type: str
+    n_tokens: int
+    bos: int
+    eos: int
+    eot: int
+    sep: int
+    nl: int
+    pad: int
+    mask: int
+    fim_pre: int
+    fim_suf: int
+    fim_mid: int
+    fim_pad: int
+    fim_rep: int
+    fim_sep: int
+    adds_bos: bool
+    adds_eos: bool
+    end_of_generation: list[int]
+
+
+class Model:
+    """A model in memory. Immutable, so any thread may use it; freed with its last reference."""
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        mmap: bool = True,
+        mlock: bool = False,
+        check_tensors: bool = False,
+        vocab_only: bool = False,
+        repack: bool = True,
+        n_gpu_layers: int = -1,
+        on_progress: OnProgress | None = None,
+    ) -> None:
+        """Check the file, then load it. Raises ModelNotFound, BadModelFile or OutOfMemory.
+
+        `on_progress` is called on this thread with fractions from 0 to 1; raising from it, or
+        Ctrl-C, cancels the load.
+        """
+        self.path = Path(path)
+        self.header = gguf.read_header(self.path)
+        for part in gguf.split_paths(self.header)[1:]:
+            gguf.read_header(part)
+        backend.load()
+
+        def load(progress: _core.Progress) -> _core.Model:
+            return _core.Model(
+                os.fsencode(self.path),
+                progress,
+                mmap=mmap,
+                mlock=mlock,
+                check_tensors=check_tensors,
+                vocab_only=vocab_only,
+                repack=repack,
+                n_gpu_layers=n_gpu_layers,
+            )
+
+        try:
+            self.core = watched(load, on_progress, "jan-load")
+        except ModelError as error:
+            error.path = str(self.path)
+            raise
+        finally:
+            log.forward()
+
+    @cached_property
+    def facts(self) -> ModelFacts:
+        return msgspec.convert(self.core.facts(), ModelFacts)
+
+    @cached_property
+    def vocab(self) -> VocabFacts:
+        return msgspec.convert(self.core.vocab_facts(), VocabFacts)
+
+    @cached_property
+    def metadata(self) -> dict[str, str]:
+        """Every scalar of the file's metadata as text."""
+        return self.core.metadata()
+
+    def chat_template(self, name: str = "") -> str | None:
+        """The template text, or None. Some models carry further ones, such as "tool_use"."""
+        return self.core.chat_template(name)
+
+    def tokenize(
+        self, text: str | bytes, *, add_special: bool = True, parse_special: bool = False
+    ) -> list[int]:
+        """Token ids of a text.
+
+        `add_special` puts BOS and EOS where the model wants them; `parse_special` reads
+        "<|im_end|>" and the like as the tokens they name, so never set it for a user's text.
+        """
+        return self.core.tokenize(_encoded(text), add_special, parse_special)
+
+    def detokenize(
+        self, tokens: list[int], *, remove_special: bool = False, unparse_special: bool = False
+    ) -> bytes:
+        """The bytes of these tokens. Bytes, since a token may end inside a code point."""
+        return self.core.detokenize(_checked(tokens), remove_special, unparse_special)
+
+    def piece(self, token: int, *, special: bool = False) -> bytes:
+        """The bytes of one token; nothing for a control token unless `special`."""
+        return self.core.piece(_checked([token])[0], special)
+
+    def is_end_of_generation(self, token: int) -> bool:
+        return self.core.is_end_of_generation(_checked([token])[0])
+
+
+def _encoded(text: str | bytes) -> bytes:
+    if isinstance(text, bytes):
+        return text
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidRequest(f"text: position {error.start} is half of a surrogate pair") from None
+
+
+def _checked(tokens: list[int]) -> list[int]:
+    for token in tokens:
+        if not 0 <= token < 2**31:
+            raise InvalidRequest(f"tokens: {token} is not a token id")
+    return tokens

@@ -1,0 +1,64 @@
+"""Writes a model file in a smaller type, through llama.cpp's own quantiser."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from jan_engine import _core, backend, gguf, log
+from jan_engine.errors import BadModelFile, InvalidRequest
+from jan_engine.native_call import OnProgress, watched
+
+__all__ = ["quantize", "quantize_types"]
+
+
+def quantize_types() -> list[str]:
+    """Every type quantize() takes."""
+    return _core.list_quantize_types()
+
+
+def quantize(
+    source: str | Path,
+    target: str | Path,
+    type_name: str,
+    *,
+    n_threads: int = 0,
+    requantize: bool = False,
+    pure: bool = False,
+    on_progress: OnProgress | None = None,
+) -> None:
+    """Write `source` as `target` in the type named, such as "Q4_K_M".
+
+    The target appears whole or not at all. `requantize` accepts a source that is quantised
+    already, at a cost in quality; `pure` uses one type for every matrix. Ctrl-C cancels.
+    """
+    source, target = Path(source), Path(target)
+    if type_name not in quantize_types():
+        raise InvalidRequest(
+            f"type_name: {type_name!r} is not a quantisation type",
+            "one of " + ", ".join(quantize_types()),
+        )
+    gguf.read_header(source)
+    backend.load()
+    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
+
+    def run(progress: _core.Progress) -> None:
+        _core.quantize_file(
+            os.fsencode(source),
+            os.fsencode(partial),
+            type_name,
+            progress,
+            n_threads=n_threads,
+            requantize=requantize,
+            pure=pure,
+        )
+
+    try:
+        watched(run, on_progress, "jan-quantize")
+        partial.replace(target)
+    except BadModelFile as error:
+        error.path = str(source)
+        raise
+    finally:
+        partial.unlink(missing_ok=True)
+        log.forward()

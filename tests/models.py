@@ -1,0 +1,108 @@
+"""Tiny GGUF files, written in milliseconds, that make exact assertions possible.
+
+*Scripted*: the next token is a pure function of the last one. One-hot embeddings, attention and
+feed-forward that add nothing, and an output head that is the script. For exact text, stop
+reasons and usage; it cannot see a KV-cache bug, since the past does not matter to it.
+
+*Random*: seeded weights and live attention. Says noise, but the same noise every time, and
+every earlier token matters. For "alone equals in a batch equals after reuse".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import gguf
+import numpy as np
+
+from bench.shapes import Shape
+
+UNK, BOS, EOS, N_SPECIAL = 0, 1, 2, 3
+ALPHABET = "abcdefghijklmnopqrstuvwxyz"
+DEMO_WORDS = ("Hello", "!", " Your", " engine", " is", " running", ",", " token", " by", " token.")
+
+_TINY = Shape(
+    architecture="llama", n_layer=2, n_embd=64, n_head=4, n_head_kv=2, n_ff=128, n_ctx=1024
+)
+
+
+def byte_token(byte: int) -> int:
+    return N_SPECIAL + byte
+
+
+def byte_tokens(text: str | bytes) -> list[int]:
+    return [byte_token(b) for b in (text.encode() if isinstance(text, str) else text)]
+
+
+def write_scripted(
+    path: Path, script: Mapping[int, int], *, otherwise: int = EOS, words: Sequence[str] = ()
+) -> Path:
+    """After token t comes script[t], or `otherwise`. `words` get the ids after the bytes."""
+    n_vocab = N_SPECIAL + 256 + len(words)
+    n_embd = n_vocab + -n_vocab % 32
+    shape = replace(_TINY, n_layer=1, n_embd=n_embd, n_head=1, n_head_kv=1, n_ff=32)
+    weights = {name: np.zeros(dims, np.float32) for name, dims in shape.tensors(n_vocab)}
+    weights["token_embd.weight"][:, :n_vocab] = np.eye(n_vocab)
+    for name in weights:
+        if name.endswith("norm.weight"):
+            weights[name][:] = 1
+    for token in range(n_vocab):
+        weights["output.weight"][script.get(token, otherwise), token] = 1
+    return _write(path, shape, weights, words)
+
+
+def write_alphabet(path: Path) -> Path:
+    """a is followed by b, and so on to z, then the end."""
+    letters = byte_tokens(ALPHABET)
+    return write_scripted(path, dict(zip(letters, letters[1:], strict=False)))
+
+
+def write_demo(path: Path) -> Path:
+    """Answers any prompt with DEMO_WORDS."""
+    ids = range(N_SPECIAL + 256, N_SPECIAL + 256 + len(DEMO_WORDS))
+    script = dict(zip(ids, [*ids[1:], EOS], strict=True))
+    return write_scripted(path, script, otherwise=ids[0], words=DEMO_WORDS)
+
+
+def write_random(path: Path, *, seed: int = 7, **shape_fields: int) -> Path:
+    """The tiny shape, or that shape with some fields changed, under seeded weights."""
+    rng = np.random.default_rng(seed)
+    shape = replace(_TINY, **shape_fields)
+    weights = {
+        name: np.ones(dims, np.float32)
+        if name.endswith("norm.weight")
+        else rng.standard_normal(dims, np.float32) * np.float32(dims[-1] ** -0.5)
+        for name, dims in shape.tensors(N_SPECIAL + 256)
+    }
+    return _write(path, shape, weights)
+
+
+def _write(
+    path: Path, shape: Shape, weights: Mapping[str, np.ndarray], words: Sequence[str] = ()
+) -> Path:
+    writer = gguf.GGUFWriter(path, shape.architecture)
+    tokens = ["<unk>", "<s>", "</s>", *(f"<0x{b:02X}>" for b in range(256))]
+    tokens += [word.replace(" ", "\N{LOWER ONE EIGHTH BLOCK}") for word in words]
+    kinds = [gguf.TokenType.UNKNOWN, gguf.TokenType.CONTROL, gguf.TokenType.CONTROL]
+    kinds += [gguf.TokenType.BYTE] * 256 + [gguf.TokenType.NORMAL] * len(words)
+    shape.describe(writer, len(tokens))
+    writer.add_name(path.stem)
+    writer.add_file_type(gguf.LlamaFileType.ALL_F32)
+    writer.add_tokenizer_model("llama")
+    writer.add_token_list(tokens)
+    writer.add_token_scores([0.0] * len(tokens))
+    writer.add_token_types(kinds)
+    writer.add_bos_token_id(BOS)
+    writer.add_eos_token_id(EOS)
+    writer.add_unk_token_id(UNK)
+    writer.add_add_bos_token(True)
+    writer.add_add_space_prefix(False)
+    for name, tensor in weights.items():
+        writer.add_tensor(name, tensor)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path

@@ -1,0 +1,47 @@
+# Which CPU backend is built, and for which instructions.
+# Sets upstream's options and JAN_CPU_VARIANTS_JSON, {"cpu-haswell": ["AVX2", ...]}, so that a
+# running engine can say what a rejected variant would have needed. The single variant of a
+# native build is called cpu-native there and libggml-cpu.so on disk.
+
+if(JAN_CPU STREQUAL "all")
+    set(GGML_NATIVE OFF)
+    set(GGML_CPU_ALL_VARIANTS ON)
+    file(STRINGS "${tree}/ggml/src/CMakeLists.txt" lines REGEX "ggml_add_cpu_backend_variant\\([a-z]")
+elseif(JAN_CPU STREQUAL "native" AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
+    # Upstream refuses -march=native for loadable backends, since their suitability check is
+    # compiled from the named features. So we name the features that -march=native means here.
+    set(GGML_NATIVE OFF)
+    execute_process(
+        COMMAND ${CMAKE_C_COMPILER} -march=native -dM -E -x c /dev/null
+        OUTPUT_VARIABLE macros RESULT_VARIABLE result)
+    if(NOT result EQUAL 0)
+        message(FATAL_ERROR "JAN_CPU=native needs gcc or clang; use -DJAN_CPU=all with this compiler")
+    endif()
+    foreach(feature SSE42=SSE4_2 AVX F16C FMA AVX2 BMI2 AVX_VNNI=AVXVNNI AVX512=AVX512VL
+                    AVX512_VBMI=AVX512VBMI AVX512_VNNI=AVX512VNNI AVX512_BF16=AVX512BF16
+                    AMX_TILE AMX_INT8)
+        string(REGEX REPLACE "=.*" "" option "${feature}")
+        string(REGEX REPLACE ".*=" "" macro "${feature}")
+        if(macros MATCHES "define __${macro}__ 1")
+            set(GGML_${option} ON)
+            string(APPEND native_features " ${option}")
+        else()
+            set(GGML_${option} OFF)
+        endif()
+    endforeach()
+    set(lines "ggml_add_cpu_backend_variant(native${native_features})")
+elseif(JAN_CPU STREQUAL "native")
+    set(GGML_NATIVE ON)
+else()
+    message(FATAL_ERROR "JAN_CPU is '${JAN_CPU}': it must be native or all")
+endif()
+
+foreach(line IN LISTS lines)
+    string(REGEX MATCH "\\(([a-z0-9_.]+) *([A-Z0-9_ ]*)\\)" call "${line}")
+    set(variant "cpu-${CMAKE_MATCH_1}")
+    string(REGEX REPLACE " +" "\", \"" features "${CMAKE_MATCH_2}")
+    list(APPEND entries "\"${variant}\": [\"${features}\"]")
+endforeach()
+list(JOIN entries ", " entries)
+string(REPLACE "[\"\"]" "[]" entries "${entries}")
+set(JAN_CPU_VARIANTS_JSON "{${entries}}")

@@ -96,7 +96,11 @@ log_capture::~log_capture() {
 
 void log_capture::take(const log_record & record) {
     switch (record.level) {
-        case log_level::error: last_error_ = record.text; break;
+        case log_level::error:
+            if (first_error_.empty()) {
+                first_error_ = record.text;
+            }
+            break;
         case log_level::warning: last_warning_ = record.text; break;
         default:
             if (on_info_) {
@@ -106,7 +110,7 @@ void log_capture::take(const log_record & record) {
 }
 
 std::string log_capture::reason(const std::string & otherwise) const {
-    const std::string & said = last_error_.empty() ? last_warning_ : last_error_;
+    const std::string & said = first_error_.empty() ? last_warning_ : first_error_;
     return said.empty() ? otherwise : without_function_name(said);
 }
 

@@ -33,7 +33,8 @@ class log_capture {
     log_capture(const log_capture &) = delete;
     log_capture & operator=(const log_capture &) = delete;
 
-    // The last error, or else the last warning, without upstream's "function: " prefix.
+    // The first error, which is the most specific one, or else the last warning, without
+    // upstream's "function: " prefix.
     std::string reason(const std::string & otherwise) const;
 
     void take(const log_record & record);
@@ -42,7 +43,7 @@ class log_capture {
     log_capture * outer_;
     info_callback on_info_;
     void * context_;
-    std::string last_error_;
+    std::string first_error_;
     std::string last_warning_;
 };
 

@@ -63,11 +63,15 @@ std::shared_ptr<model> model::load(const load_options & options, load_progress &
         throw error(errc::cancelled, "loading was cancelled");
     }
     if (!handle) {
-        const std::string reason = log.reason("upstream gave no reason");
+        std::string reason = log.reason("upstream gave no reason");
+        const std::string preamble = "error loading model: ";
+        if (reason.compare(0, preamble.size(), preamble) == 0) {
+            reason.erase(0, preamble.size());
+        }
         throw error(speaks_of_memory(reason) ? errc::out_of_memory : errc::bad_model_file, reason);
     }
     progress.fraction = 1.0f;
-    return std::shared_ptr<model>(new model(handle));
+    return std::shared_ptr<model>(new model(handle, options.vocab_only));
 }
 
 model_facts model::facts() const {
@@ -77,6 +81,10 @@ model_facts model::facts() const {
     f.file_type = llama_ftype_name(llama_model_ftype(m));
     f.n_params = llama_model_n_params(m);
     f.n_bytes = llama_model_size(m);
+    f.vocab_only = vocab_only_;
+    if (vocab_only_) {
+        return f;  // upstream aborts when asked for the heads of a model without layers
+    }
     f.n_ctx_train = llama_model_n_ctx_train(m);
     f.n_embd = llama_model_n_embd(m);
     f.n_layer = llama_model_n_layer(m);

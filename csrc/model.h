@@ -36,6 +36,7 @@ struct model_facts {
     std::string file_type;    // "Q4_K - Medium"
     uint64_t n_params;
     uint64_t n_bytes;  // of all tensors
+    bool vocab_only;  // everything below is then 0 or false
     int n_ctx_train, n_embd, n_layer, n_head, n_head_kv;
     int n_swa;  // sliding window in tokens, 0 = none
     bool has_encoder, has_decoder, is_recurrent, is_hybrid, is_diffusion;
@@ -62,9 +63,10 @@ class model {
         void operator()(llama_model * m) const { llama_model_free(m); }
     };
 
-    explicit model(llama_model * handle) : handle_(handle) {}
+    model(llama_model * handle, bool vocab_only) : handle_(handle), vocab_only_(vocab_only) {}
 
     std::unique_ptr<llama_model, deleter> handle_;
+    bool vocab_only_;
 };
 
 }  // namespace jan

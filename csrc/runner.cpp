@@ -61,6 +61,9 @@ int default_n_threads() {
 runner::runner(std::shared_ptr<const model> source, const runner_options & options)
     : model_(std::move(source)), pool_(threads_for(options)) {
     const model_facts facts = model_->facts();
+    if (facts.vocab_only) {
+        throw error(errc::unsupported_feature, "only the vocabulary of this model was loaded");
+    }
     if (!facts.has_decoder || facts.is_diffusion) {
         throw error(errc::unsupported_feature, "this model does not generate text token by token");
     }

@@ -132,6 +132,7 @@ cdef extern from "model.h" namespace "jan" nogil:
         string file_type
         uint64_t n_params
         uint64_t n_bytes
+        bool vocab_only
         int n_ctx_train
         int n_embd
         int n_layer

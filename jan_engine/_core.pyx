@@ -114,6 +114,7 @@ cdef class Model:
             "file_type": _text(f.file_type),
             "n_params": f.n_params,
             "n_bytes": f.n_bytes,
+            "vocab_only": f.vocab_only,
             "n_ctx_train": f.n_ctx_train,
             "n_embd": f.n_embd,
             "n_layer": f.n_layer,

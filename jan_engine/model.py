@@ -22,6 +22,7 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
     file_type: str
     n_params: int
     n_bytes: int  # of all tensors
+    vocab_only: bool  # nothing else was loaded: what follows is 0 or False
     n_ctx_train: int
     n_embd: int
     n_layer: int

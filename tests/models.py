@@ -19,13 +19,23 @@ import numpy as np
 
 from bench.shapes import Shape
 
-UNK, BOS, EOS, N_SPECIAL = 0, 1, 2, 3
+BOS, EOS, N_SPECIAL = 0, 1, 2
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
-DEMO_WORDS = ("Hello", "!", " Your", " engine", " is", " running", ",", " token", " by", " token.")
+DEMO_WORDS = ("Hello!", " Your", " engine", " is", " running,", " token", " by", " token.")
 
 _TINY = Shape(
     architecture="llama", n_layer=2, n_embd=64, n_head=4, n_head_kv=2, n_ff=128, n_ctx=1024
 )
+
+
+def _byte_symbols() -> list[str]:
+    """The printable character that stands for each byte in a byte-level vocabulary."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = iter(range(0x100, 0x200))
+    return [chr(byte if byte in printable else next(others)) for byte in range(256)]
+
+
+BYTE_SYMBOLS = _byte_symbols()
 
 
 def byte_token(byte: int) -> int:
@@ -66,8 +76,18 @@ def write_demo(path: Path) -> Path:
     return write_scripted(path, script, otherwise=ids[0], words=DEMO_WORDS)
 
 
-def write_random(path: Path, *, seed: int = 7, **shape_fields: int) -> Path:
-    """The tiny shape, or that shape with some fields changed, under seeded weights."""
+def write_random(
+    path: Path,
+    *,
+    seed: int = 7,
+    poison: str = "",
+    extra: Mapping[str, str] | None = None,
+    **shape_fields: int,
+) -> Path:
+    """The tiny shape, or that shape with some fields changed, under seeded weights.
+
+    `poison` names a tensor to fill with NaN, `extra` is further metadata.
+    """
     rng = np.random.default_rng(seed)
     shape = replace(_TINY, **shape_fields)
     weights = {
@@ -76,29 +96,37 @@ def write_random(path: Path, *, seed: int = 7, **shape_fields: int) -> Path:
         else rng.standard_normal(dims, np.float32) * np.float32(dims[-1] ** -0.5)
         for name, dims in shape.tensors(N_SPECIAL + 256)
     }
-    return _write(path, shape, weights)
+    if poison:
+        weights[poison][:] = np.nan
+    return _write(path, shape, weights, extra=extra)
 
 
 def _write(
-    path: Path, shape: Shape, weights: Mapping[str, np.ndarray], words: Sequence[str] = ()
+    path: Path,
+    shape: Shape,
+    weights: Mapping[str, np.ndarray],
+    words: Sequence[str] = (),
+    extra: Mapping[str, str] | None = None,
 ) -> Path:
     writer = gguf.GGUFWriter(path, shape.architecture)
-    tokens = ["<unk>", "<s>", "</s>", *(f"<0x{b:02X}>" for b in range(256))]
-    tokens += [word.replace(" ", "\N{LOWER ONE EIGHTH BLOCK}") for word in words]
-    kinds = [gguf.TokenType.UNKNOWN, gguf.TokenType.CONTROL, gguf.TokenType.CONTROL]
-    kinds += [gguf.TokenType.BYTE] * 256 + [gguf.TokenType.NORMAL] * len(words)
+    tokens = ["<s>", "</s>", *BYTE_SYMBOLS]
+    tokens += ["".join(BYTE_SYMBOLS[byte] for byte in word.encode()) for word in words]
+    kinds = [gguf.TokenType.CONTROL] * N_SPECIAL
+    kinds += [gguf.TokenType.NORMAL] * (256 + len(words))
     shape.describe(writer, len(tokens))
     writer.add_name(path.stem)
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
-    writer.add_tokenizer_model("llama")
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list(tokens)
-    writer.add_token_scores([0.0] * len(tokens))
     writer.add_token_types(kinds)
+    # A vocabulary must have merges; these bytes never meet in UTF-8.
+    writer.add_token_merges([f"{BYTE_SYMBOLS[0xFF]} {BYTE_SYMBOLS[0xFF]}"])
     writer.add_bos_token_id(BOS)
     writer.add_eos_token_id(EOS)
-    writer.add_unk_token_id(UNK)
     writer.add_add_bos_token(True)
-    writer.add_add_space_prefix(False)
+    for key, text in (extra or {}).items():
+        writer.add_string(key, text)
     for name, tensor in weights.items():
         writer.add_tensor(name, tensor)
     writer.write_header_to_file()

@@ -30,6 +30,7 @@ int main(int argc, char ** argv) {
     llama_context_params params = llama_context_default_params();
     params.n_ctx = 1024;
     params.n_batch = 1024;
+    params.n_threads = params.n_threads_batch = 1;
     llama_context * context = llama_init_from_model(model, params);
 
     llama_batch batch = llama_batch_get_one(tokens.data(), static_cast<int32_t>(tokens.size()));

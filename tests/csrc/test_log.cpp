@@ -43,6 +43,7 @@ void a_capture_sees_its_own_thread_only() {
         say(GGML_LOG_LEVEL_WARN, "f: a warning\n");
         CHECK(inner.reason("none") == "a warning");
         say(GGML_LOG_LEVEL_ERROR, "load: file: no\n");
+        say(GGML_LOG_LEVEL_ERROR, "load: giving up\n");
         say(GGML_LOG_LEVEL_WARN, "later\n");
         CHECK(inner.reason("none") == "file: no");
     }

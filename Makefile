@@ -37,10 +37,10 @@ check: $(VENV)/.dev build ## what fmt would change, types, stubs, layers, spelli
 	@$(BIN)/ruff check $(SOURCES)
 	@$(BIN)/ruff format --quiet --diff $(SOURCES)
 	@$(BIN)/clang-format --dry-run --Werror $(CXX_SOURCES)
-	@$(BIN)/cython-lint jan_engine/*.pyx jan_engine/*.pxd
+	@PATH="$(BIN):$$PATH" cython-lint jan_engine/*.pyx jan_engine/*.pxd
 	@$(BIN)/mypy
 	@$(BIN)/pyright --warnings
-	@$(BIN)/python -m mypy.stubtest jan_engine --allowlist tests/stubtest.txt --ignore-disjoint-bases
+	@$(BIN)/python -m mypy.stubtest jan_engine._core --allowlist tests/stubtest.txt --ignore-disjoint-bases
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/typos
 

@@ -60,7 +60,9 @@ def write_f16(family: Family, target: Path) -> None:
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
     shapes = list(family.shape.tensors(n_vocab))
     for name, shape in shapes:
-        writer.add_tensor_info(name, shape, _dtype(shape), int(np.prod(shape)) * _dtype(shape).itemsize)
+        writer.add_tensor_info(
+            name, shape, _dtype(shape), int(np.prod(shape)) * _dtype(shape).itemsize
+        )
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_ti_data_to_file()
@@ -98,7 +100,11 @@ def _copy_vocabulary(source: gguf.GGUFReader, writer: gguf.GGUFWriter) -> int:
 
 def _report(fraction: float) -> None:
     if sys.stderr.isatty():
-        print(f"\rquantising {fraction:4.0%}", end="\r\033[K" if fraction >= 1 else "", file=sys.stderr)
+        print(
+            f"\rquantising {fraction:4.0%}",
+            end="\r\033[K" if fraction >= 1 else "",
+            file=sys.stderr,
+        )
 
 
 def main() -> int:

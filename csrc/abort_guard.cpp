@@ -29,8 +29,6 @@ abort_guard::abort_guard() {
     ++depth;
 }
 
-abort_guard::~abort_guard() {
-    --depth;
-}
+abort_guard::~abort_guard() { --depth; }
 
 }  // namespace jan

@@ -35,9 +35,7 @@ struct library {
             FreeLibrary(handle);
         }
     }
-    void * symbol(const char * name) const {
-        return reinterpret_cast<void *>(GetProcAddress(handle, name));
-    }
+    void * symbol(const char * name) const { return reinterpret_cast<void *>(GetProcAddress(handle, name)); }
     static std::string last_error() { return "error " + std::to_string(GetLastError()); }
     HMODULE handle;
 };
@@ -76,9 +74,7 @@ bool starts_with(const std::string & text, const std::string & prefix) {
     return text.compare(0, prefix.size(), prefix) == 0;
 }
 
-bool is_cpu(const backend_file & file) {
-    return file.name == "cpu" || starts_with(file.name, "cpu-");
-}
+bool is_cpu(const backend_file & file) { return file.name == "cpu" || starts_with(file.name, "cpu-"); }
 
 // A GPU backend links its vendor's driver library, which only machines with such a device have.
 bool names_a_driver(const std::string & message) {
@@ -97,8 +93,11 @@ std::vector<backend_file> find_files(const std::string & folder) {
         const std::string name = entry.path().filename().string();
         const std::string stem = entry.path().stem().string();
         if (starts_with(name, file_prefix) && entry.path().extension() == file_suffix) {
-            found.push_back({entry.path().string(), stem.substr(std::string(file_prefix).size()), -1,
-                             backend_status::failed, {}});
+            found.push_back({entry.path().string(),
+                             stem.substr(std::string(file_prefix).size()),
+                             -1,
+                             backend_status::failed,
+                             {}});
         }
     }
     // GPU backends first: upstream gives the first registered device the first choice.
@@ -207,8 +206,7 @@ void load_backends(const std::string & folder) {
 
 void require_backends() {
     if (!registry().ready) {
-        throw error(errc::backend_failure, "no backend is loaded yet",
-                    "call jan_engine.backends() first");
+        throw error(errc::backend_failure, "no backend is loaded yet", "call jan_engine.backends() first");
     }
 }
 

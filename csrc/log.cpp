@@ -90,9 +90,7 @@ log_capture::log_capture(info_callback on_info, void * context)
     innermost_capture = this;
 }
 
-log_capture::~log_capture() {
-    innermost_capture = outer_;
-}
+log_capture::~log_capture() { innermost_capture = outer_; }
 
 void log_capture::take(const log_record & record) {
     switch (record.level) {

@@ -107,7 +107,8 @@ std::vector<std::pair<std::string, std::string>> model::metadata() const {
     for (int32_t i = 0; i < n; ++i) {
         all.emplace_back(
             text_of([&](char * out, size_t room) { return llama_model_meta_key_by_index(m, i, out, room); }),
-            text_of([&](char * out, size_t room) { return llama_model_meta_val_str_by_index(m, i, out, room); }));
+            text_of(
+                [&](char * out, size_t room) { return llama_model_meta_val_str_by_index(m, i, out, room); }));
     }
     return all;
 }

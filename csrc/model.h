@@ -36,7 +36,7 @@ struct model_facts {
     std::string file_type;    // "Q4_K - Medium"
     uint64_t n_params;
     uint64_t n_bytes;  // of all tensors
-    bool vocab_only;  // everything below is then 0 or false
+    bool vocab_only;   // everything below is then 0 or false
     int n_ctx_train, n_embd, n_layer, n_head, n_head_kv;
     int n_swa;  // sliding window in tokens, 0 = none
     bool has_encoder, has_decoder, is_recurrent, is_hybrid, is_diffusion;

@@ -24,8 +24,8 @@ bool is_cancelled(void * flag) {
 
 int threads_for(const runner_options & options) {
     if (options.n_threads < 0 || options.n_threads > GGML_MAX_N_THREADS) {
-        throw error(errc::invalid_argument, "n_threads must be between 0 and " +
-                                                std::to_string(GGML_MAX_N_THREADS))
+        throw error(errc::invalid_argument,
+                    "n_threads must be between 0 and " + std::to_string(GGML_MAX_N_THREADS))
             .with("n_threads", options.n_threads);
     }
     return options.n_threads > 0 ? options.n_threads : default_n_threads();
@@ -104,7 +104,8 @@ void runner::feed(const std::vector<token> & tokens) {
     }
     for (const token id : tokens) {
         if (id < 0 || id >= n_vocab_) {
-            throw error(errc::invalid_argument, "token id " + std::to_string(id) + " is outside the vocabulary")
+            throw error(errc::invalid_argument,
+                        "token id " + std::to_string(id) + " is outside the vocabulary")
                 .with("token", id);
         }
     }

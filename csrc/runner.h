@@ -14,9 +14,9 @@
 namespace jan {
 
 struct runner_options {
-    int n_ctx = 0;      // tokens; 0 = what the model was trained for
-    int n_ubatch = 512; // tokens per forward pass
-    int n_threads = 0;  // 0 = one per physical core
+    int n_ctx = 0;       // tokens; 0 = what the model was trained for
+    int n_ubatch = 512;  // tokens per forward pass
+    int n_threads = 0;   // 0 = one per physical core
 };
 
 // Not thread-safe, apart from cancel(). Keeps its model alive.

@@ -10,7 +10,7 @@ namespace jan {
 struct tensor_type {
     int id;  // as stored in a GGUF file
     std::string name;
-    int64_t n_block;       // elements per block
+    int64_t n_block;  // elements per block
     uint64_t block_bytes;
 };
 

@@ -78,8 +78,8 @@ std::vector<token> vocab::tokenize(std::string_view text, bool add_special, bool
             .with("n_bytes", static_cast<int64_t>(text.size()));
     }
     return filled<std::vector<token>>(text.size() + 2, [&](token * out, int32_t room) {
-        return llama_tokenize(handle_, text.data(), static_cast<int32_t>(text.size()), out, room,
-                              add_special, parse_special);
+        return llama_tokenize(handle_, text.data(), static_cast<int32_t>(text.size()), out, room, add_special,
+                              parse_special);
     });
 }
 
@@ -110,8 +110,7 @@ void vocab::require_token(token id) const {
     const int n_tokens = llama_vocab_n_tokens(handle_);
     if (id < 0 || id >= n_tokens) {
         throw error(errc::invalid_argument, "token id " + std::to_string(id) +
-                                                " is outside this vocabulary of " +
-                                                std::to_string(n_tokens))
+                                                " is outside this vocabulary of " + std::to_string(n_tokens))
             .with("token", id);
     }
 }

@@ -15,7 +15,7 @@ using token = int32_t;
 struct vocab_facts {
     std::string type;  // "bpe", "spm", "wpm", "ugm", "rwkv", "plamo2", "plamo3", "none"
     int n_tokens;
-    token bos, eos, eot, sep, nl, pad, mask;                               // -1 = none
+    token bos, eos, eot, sep, nl, pad, mask;                     // -1 = none
     token fim_pre, fim_suf, fim_mid, fim_pad, fim_rep, fim_sep;  // -1 = none
     bool adds_bos, adds_eos;
     std::vector<token> end_of_generation;

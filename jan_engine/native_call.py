@@ -20,9 +20,7 @@ OnProgress = Callable[[float], object]
 _POLL_S = 0.02
 
 
-def watched(
-    call: Callable[[_core.Progress], T], on_progress: OnProgress | None, name: str
-) -> T:
+def watched(call: Callable[[_core.Progress], T], on_progress: OnProgress | None, name: str) -> T:
     """The call's result or exception. `on_progress` gets fractions from 0 to 1 on this thread.
 
     If it raises, or the waiting is interrupted, the native call is cancelled and has ended by

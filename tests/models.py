@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import gguf
@@ -23,7 +24,7 @@ BOS, EOS, N_SPECIAL = 0, 1, 2
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 DEMO_WORDS = ("Hello!", " Your", " engine", " is", " running,", " token", " by", " token.")
 
-_TINY = Shape(
+TINY = Shape(
     architecture="llama", n_layer=2, n_embd=64, n_head=4, n_head_kv=2, n_ff=128, n_ctx=1024
 )
 
@@ -52,7 +53,7 @@ def write_scripted(
     """After token t comes script[t], or `otherwise`. `words` get the ids after the bytes."""
     n_vocab = N_SPECIAL + 256 + len(words)
     n_embd = n_vocab + -n_vocab % 32
-    shape = replace(_TINY, n_layer=1, n_embd=n_embd, n_head=1, n_head_kv=1, n_ff=32)
+    shape = replace(TINY, n_layer=1, n_embd=n_embd, n_head=1, n_head_kv=1, n_ff=32)
     weights = {name: np.zeros(dims, np.float32) for name, dims in shape.tensors(n_vocab)}
     weights["token_embd.weight"][:, :n_vocab] = np.eye(n_vocab)
     for name in weights:
@@ -66,7 +67,7 @@ def write_scripted(
 def write_alphabet(path: Path) -> Path:
     """a is followed by b, and so on to z, then the end."""
     letters = byte_tokens(ALPHABET)
-    return write_scripted(path, dict(zip(letters, letters[1:], strict=False)))
+    return write_scripted(path, dict(pairwise(letters)))
 
 
 def write_demo(path: Path) -> Path:
@@ -82,14 +83,13 @@ def write_random(
     seed: int = 7,
     poison: str = "",
     extra: Mapping[str, str] | None = None,
-    **shape_fields: int,
+    shape: Shape = TINY,
 ) -> Path:
-    """The tiny shape, or that shape with some fields changed, under seeded weights.
+    """Seeded weights in any shape of the llama kind.
 
     `poison` names a tensor to fill with NaN, `extra` is further metadata.
     """
     rng = np.random.default_rng(seed)
-    shape = replace(_TINY, **shape_fields)
     weights = {
         name: np.ones(dims, np.float32)
         if name.endswith("norm.weight")

@@ -17,7 +17,8 @@ template <class Exception> jan::error seen(const Exception & thrown) {
 }  // namespace
 
 int main() {
-    const jan::error ours = seen(jan::error(jan::errc::context_overflow, "too long", "shorten it").with("n_ctx", 8));
+    const jan::error ours =
+        seen(jan::error(jan::errc::context_overflow, "too long", "shorten it").with("n_ctx", 8));
     CHECK(ours.code == jan::errc::context_overflow);
     CHECK(ours.message == "too long");
     CHECK(ours.hint == "shorten it");

@@ -54,8 +54,14 @@ void a_capture_sees_its_own_thread_only() {
 
 void threads_may_log_at_once() {
     jan::drain_log();
-    std::thread a([] { for (int i = 0; i < 400; ++i) say(GGML_LOG_LEVEL_INFO, "a\n"); });
-    std::thread b([] { for (int i = 0; i < 400; ++i) say(GGML_LOG_LEVEL_INFO, "b\n"); });
+    std::thread a([] {
+        for (int i = 0; i < 400; ++i)
+            say(GGML_LOG_LEVEL_INFO, "a\n");
+    });
+    std::thread b([] {
+        for (int i = 0; i < 400; ++i)
+            say(GGML_LOG_LEVEL_INFO, "b\n");
+    });
     a.join();
     b.join();
     CHECK(jan::drain_log().size() == 800);

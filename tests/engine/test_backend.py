@@ -58,7 +58,12 @@ def compile_library(path: Path, source: str, *flags: str) -> Path:
 def in_a_fresh_process(code: str, cwd: Path, **environment: str) -> str:
     command = [sys.executable, "-c", code]
     done = subprocess.run(
-        command, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, check=True
+        command,
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return done.stdout
 
@@ -120,8 +125,11 @@ def test_the_next_best_variant_runs_when_the_best_does_not_open(tmp_path: Path) 
     folder = tmp_path / "backends"
     folder.mkdir()
     shutil.copy(REAL_CPU, folder / "libggml-cpu-native.so")
-    broken = "int ggml_backend_score(void) { return 1 << 30; } void * ggml_backend_init(void) { return 0; }"
-    compile_library(folder / "libggml-cpu-broken.so", broken)
+    compile_library(
+        folder / "libggml-cpu-broken.so",
+        "int ggml_backend_score(void) { return 1 << 30; }\n"
+        "void * ggml_backend_init(void) { return 0; }",
+    )
     found = files_of(folder, tmp_path)
     assert found["cpu-native"][0] == Status.LOADED
     assert found["cpu-broken"][0] == Status.FAILED
@@ -143,5 +151,3 @@ def test_a_gpu_backend_without_its_driver_is_present_without_a_device(tmp_path: 
     assert found["cuda"][0] == Status.NO_DEVICE
     assert "libcuda.so.1" in found["cuda"][1]
     assert Status.LOADED in {status for status, _ in found.values()}
-
-

@@ -35,7 +35,9 @@ def test_a_good_header_is_read_whole(tmp_path: Path) -> None:
                 ARCHITECTURE,
                 pair("n", U32, struct.pack("<I", 7)),
                 pair("yes", BOOL, b"\1"),
-                pair("words", gguf_array := 9, Array(STRING, [string("a"), string("bc")]).encoded()),
+                pair(
+                    "words", gguf_array := 9, Array(STRING, [string("a"), string("bc")]).encoded()
+                ),
             ],
             [tensor("t", [4, 2], kind=0, offset=0), tensor("u", [8], kind=1, offset=32)],
             data=bytes(64),
@@ -111,11 +113,15 @@ BAD_HEADERS = {
     "key not UTF-8": header([ARCHITECTURE, string(b"\xff") + struct.pack("<I", U8) + b"\1"]),
     "key of 64 KiB": header([ARCHITECTURE, pair("k" * 65536, U8, b"\1")]),
     "unknown value type": header([ARCHITECTURE, pair("x", 13, b"\1")]),
-    "string longer than the file": header([ARCHITECTURE, pair("x", STRING, struct.pack("<Q", HUGE))]),
+    "string longer than the file": header(
+        [ARCHITECTURE, pair("x", STRING, struct.pack("<Q", HUGE))]
+    ),
     "boolean of 2": header([ARCHITECTURE, pair("x", BOOL, b"\2")]),
     "array of arrays": header([ARCHITECTURE, pair("x", 9, struct.pack("<IQ", 9, 1))]),
     "array of unknown": header([ARCHITECTURE, pair("x", 9, struct.pack("<IQ", 77, 1))]),
-    "array longer than the file": header([ARCHITECTURE, pair("x", 9, struct.pack("<IQ", U32, HUGE))]),
+    "array longer than the file": header(
+        [ARCHITECTURE, pair("x", 9, struct.pack("<IQ", U32, HUGE))]
+    ),
     "array size overflows": header([ARCHITECTURE, pair("x", 9, struct.pack("<IQ", 12, 2**61))]),
     "string array longer than the file": header(
         [ARCHITECTURE, pair("x", 9, struct.pack("<IQ", STRING, HUGE))]
@@ -123,12 +129,18 @@ BAD_HEADERS = {
     "string in an array longer than the file": header(
         [ARCHITECTURE, pair("x", 9, struct.pack("<IQQ", STRING, 1, HUGE))]
     ),
-    "boolean array of 3": header([ARCHITECTURE, pair("x", 9, struct.pack("<IQ", BOOL, 2) + b"\1\3")]),
+    "boolean array of 3": header(
+        [ARCHITECTURE, pair("x", 9, struct.pack("<IQ", BOOL, 2) + b"\1\3")]
+    ),
     "alignment 0": header([ARCHITECTURE, pair("general.alignment", U32, struct.pack("<I", 0))]),
     "alignment 24": header([ARCHITECTURE, pair("general.alignment", U32, struct.pack("<I", 24))]),
-    "alignment 1 GiB": header([ARCHITECTURE, pair("general.alignment", U32, struct.pack("<I", 2**30))]),
+    "alignment 1 GiB": header(
+        [ARCHITECTURE, pair("general.alignment", U32, struct.pack("<I", 2**30))]
+    ),
     "alignment a string": header([ARCHITECTURE, pair("general.alignment", STRING, string("32"))]),
-    "alignment a float": header([ARCHITECTURE, pair("general.alignment", F32_VALUE, struct.pack("<f", 32))]),
+    "alignment a float": header(
+        [ARCHITECTURE, pair("general.alignment", F32_VALUE, struct.pack("<f", 32))]
+    ),
     "tensor without a name": header([ARCHITECTURE], [tensor("", [4])], data=bytes(64)),
     "tensor name of 64 bytes": header([ARCHITECTURE], [tensor("t" * 64, [4])], data=bytes(64)),
     "two tensors of one name": header(
@@ -138,7 +150,9 @@ BAD_HEADERS = {
     "five dimensions": header([ARCHITECTURE], [tensor("t", [1] * 5)], data=bytes(64)),
     "dimension 0": header([ARCHITECTURE], [tensor("t", [4, 0])], data=bytes(64)),
     "dimension negative": header([ARCHITECTURE], [tensor("t", [2**63])], data=bytes(64)),
-    "dimension product overflows": header([ARCHITECTURE], [tensor("t", [2**32, 2**32])], data=bytes(64)),
+    "dimension product overflows": header(
+        [ARCHITECTURE], [tensor("t", [2**32, 2**32])], data=bytes(64)
+    ),
     "product wraps to 4": header([ARCHITECTURE], [tensor("t", [2**62 + 1, 4])], data=bytes(64)),
     "retired element type": header([ARCHITECTURE], [tensor("t", [4], kind=4)], data=bytes(64)),
     "unknown element type": header([ARCHITECTURE], [tensor("t", [4], kind=1000)], data=bytes(64)),

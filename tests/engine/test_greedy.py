@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -86,7 +87,9 @@ def test_a_token_outside_the_vocabulary_is_refused(alphabet: Model, token: int) 
         list(GreedyRunner(alphabet, n_ctx=128).generate([token]))
 
 
-@pytest.mark.parametrize("options", [{"n_ctx": -1}, {"n_ubatch": 0}, {"n_threads": -1}, {"n_threads": 10_000}])
+@pytest.mark.parametrize(
+    "options", [{"n_ctx": -1}, {"n_ubatch": 0}, {"n_threads": -1}, {"n_threads": 10_000}]
+)
 def test_impossible_options_are_refused(alphabet: Model, options: dict[str, int]) -> None:
     with pytest.raises(InvalidRequest):
         GreedyRunner(alphabet, **options)
@@ -99,7 +102,8 @@ def test_nothing_fed_means_no_next_token(alphabet: Model) -> None:
 
 def test_a_forward_pass_is_cancelled_from_another_thread(tmp_path: Path) -> None:
     # Large enough that feeding the prompt takes seconds.
-    path = models.write_random(tmp_path / "big.gguf", n_embd=512, n_ff=4096, n_layer=6, n_ctx=16384)
+    shape = replace(models.TINY, n_embd=512, n_ff=4096, n_layer=6, n_ctx=16384)
+    path = models.write_random(tmp_path / "big.gguf", shape=shape)
     runner = GreedyRunner(Model(path), n_ubatch=128)
     threading.Timer(0.3, runner.core.cancel).start()
     with pytest.raises(Cancelled):

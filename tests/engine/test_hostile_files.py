@@ -26,7 +26,7 @@ INTERESTING = [0, 1, 2, 0x7F, 0x80, 0xFF, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2*
 
 @pytest.fixture(scope="module")
 def seed_file(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return models.write_random(tmp_path_factory.mktemp("seed") / "m.gguf", n_ctx=64).read_bytes()
+    return models.write_random(tmp_path_factory.mktemp("seed") / "m.gguf").read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +43,13 @@ def survives(path: Path) -> None:
         model.detokenize(model.tokenize("ab\ncd \N{SNOWMAN}"))
         runner = GreedyRunner(model, n_ctx=64, n_threads=1)
         list(runner.generate(model.tokenize("ab"), 2))
+    except ModelError as error:
+        complaint = error.path or error.message
     except EngineError as error:
-        assert error.message
-        if isinstance(error, ModelError):
-            assert error.path == str(path) or not error.path
+        complaint = error.message
+    else:
+        return
+    assert complaint
 
 
 @FUZZ
@@ -107,7 +110,9 @@ SCALAR_KEYS = [
 
 
 @FUZZ
-@given(key=st.sampled_from(SCALAR_KEYS), value=st.integers(0, 2**32 - 1) | st.sampled_from(INTERESTING))
+@given(
+    key=st.sampled_from(SCALAR_KEYS), value=st.integers(0, 2**32 - 1) | st.sampled_from(INTERESTING)
+)
 @example(key="llama.block_count", value=513)
 @example(key="llama.attention.head_count", value=0)
 @example(key="llama.attention.head_count_kv", value=0)
@@ -122,7 +127,9 @@ def test_a_plausible_header_that_contradicts_its_tensors(
     survives(path)
 
 
-def test_a_check_that_upstream_would_abort_on_is_a_clean_error(tmp_path: Path, seed_file: bytes) -> None:
+def test_a_check_that_upstream_would_abort_on_is_a_clean_error(
+    tmp_path: Path, seed_file: bytes
+) -> None:
     key = b"llama.block_count"
     place = seed_file.index(key) + len(key)
     path = tmp_path / "deep.gguf"
@@ -130,5 +137,3 @@ def test_a_check_that_upstream_would_abort_on_is_a_clean_error(tmp_path: Path, s
     with pytest.raises(ModelError) as caught:
         Model(path)
     assert caught.value.path == str(path)
-
-

@@ -36,9 +36,15 @@ def test_characters_of_several_tokens_come_out_whole(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "says"),
-    [(None, "there is no model file"), (b"lmgg" + bytes(64), "GGML"), (b"hello", "not a GGUF file")],
+    [
+        (None, "there is no model file"),
+        (b"lmgg" + bytes(64), "GGML"),
+        (b"hello", "not a GGUF file"),
+    ],
 )
-def test_a_bad_file_is_one_line_and_exit_1(tmp_path: Path, content: bytes | None, says: str) -> None:
+def test_a_bad_file_is_one_line_and_exit_1(
+    tmp_path: Path, content: bytes | None, says: str
+) -> None:
     path = tmp_path / "model.gguf"
     if content is not None:
         path.write_bytes(content)

@@ -51,13 +51,14 @@ def test_chat_templates_are_found_by_name(tmp_path: Path) -> None:
     assert model.chat_template("other") is None
 
 
-@pytest.mark.parametrize("options", [{"mmap": True}, {"mmap": False}, {"repack": False}])
+@pytest.mark.parametrize(("mmap", "repack"), [(True, True), (False, True), (True, False)])
 def test_every_way_to_load_gives_the_same_model(
-    random_path: Path, random_model: Model, options: dict[str, bool]
+    random_path: Path, random_model: Model, mmap: bool, repack: bool
 ) -> None:
     prompt = random_model.tokenize("once")
     expected = list(GreedyRunner(random_model, n_ctx=128).generate(prompt, 16))
-    assert list(GreedyRunner(Model(random_path, **options), n_ctx=128).generate(prompt, 16)) == expected
+    model = Model(random_path, mmap=mmap, repack=repack)
+    assert list(GreedyRunner(model, n_ctx=128).generate(prompt, 16)) == expected
 
 
 def test_progress_is_told_on_the_callers_thread(random_path: Path) -> None:

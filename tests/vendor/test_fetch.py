@@ -52,7 +52,11 @@ class Bench:
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, str(SCRIPT), "--pin", str(self.pin), "--tree", str(self.tree)]
         return subprocess.run(
-            [*command, *arguments], capture_output=True, text=True, check=False, env=environment or None
+            [*command, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment or None,
         )
 
     def fetch(self) -> subprocess.CompletedProcess[str]:
@@ -146,7 +150,9 @@ def test_no_network_is_one_line_that_names_the_ways_out(bench: Bench) -> None:
     assert not bench.tree.exists()
 
 
-def test_a_package_index_that_serves_something_else_is_refused(bench: Bench, tmp_path: Path) -> None:
+def test_a_package_index_that_serves_something_else_is_refused(
+    bench: Bench, tmp_path: Path
+) -> None:
     bench.write_pin("1" * 64)
     done = bench.run(
         PIP_NO_INDEX="1",

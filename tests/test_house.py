@@ -1,0 +1,150 @@
+"""The house's own rules, where no linter knows them."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.unsanitized
+
+SOURCE_FOLDERS = ("csrc", "jan_engine", "server", "bench", "tests", "vendor")
+SOURCE_SUFFIXES = {".py", ".pyx", ".pxd", ".pyi", ".h", ".cpp", ".cmake", ".css", ".js"}
+MAX_LINES = 400
+LONGER_FOR_A_REASON: dict[str, str] = {}  # path -> reason; keep it empty
+NAMES_THAT_SAY_NOTHING = {"util", "utils", "helper", "helpers", "common", "manager", "misc"}
+# Upstream's headers stay behind these; scheduling and bookkeeping are tested without a model.
+MAY_INCLUDE_UPSTREAM = {
+    "abort_guard",
+    "backend",
+    "log",
+    "model",
+    "quantize",
+    "runner",
+    "tensor_type",
+    "thread_pool",
+    "vocab",
+}
+UPSTREAM_HEADER = re.compile(r'#include "(llama|ggml|gguf)[\w-]*\.h"')
+DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "vendor/llama.cpp/README.md")
+SQL = re.compile(r"\b(SELECT .+ FROM|INSERT INTO|UPDATE .+ SET|DELETE FROM|CREATE TABLE)\b")
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [ROOT / line for line in listed.stdout.splitlines() if (ROOT / line).is_file()]
+
+
+def sources() -> list[Path]:
+    return [
+        path
+        for path in tracked()
+        if path.relative_to(ROOT).parts[0] in SOURCE_FOLDERS and path.suffix in SOURCE_SUFFIXES
+    ]
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def test_no_file_is_longer_than_an_idea() -> None:
+    long = {name_of(path) for path in sources() if len(path.read_text().splitlines()) > MAX_LINES}
+    assert long == set(LONGER_FOR_A_REASON)
+
+
+def test_names_say_what_a_thing_is() -> None:
+    assert not [name_of(p) for p in sources() if p.stem in NAMES_THAT_SAY_NOTHING]
+
+
+def test_csrc_knows_nothing_of_python() -> None:
+    for path in (ROOT / "csrc").glob("*"):
+        assert "Python.h" not in path.read_text(), path.name
+
+
+def test_upstream_is_included_only_where_it_is_wrapped() -> None:
+    for path in (ROOT / "csrc").glob("*.*"):
+        if UPSTREAM_HEADER.search(path.read_text()):
+            assert path.stem in MAY_INCLUDE_UPSTREAM, path.name
+
+
+def test_sql_is_written_in_stores_only() -> None:
+    for path in sources():
+        if path.suffix == ".py" and name_of(path).startswith("server/") and path.stem != "store":
+            assert not SQL.search(path.read_text()), name_of(path)
+
+
+def test_nothing_is_written_into_upstream() -> None:
+    ours = {
+        "CMakeLists.txt",
+        "README.md",
+        "cuda.cmake",
+        "fetch.py",
+        "pin.toml",
+        "processor.cmake",
+        "vulkan.cmake",
+        "vulkan_layer_settings.h",
+    }
+    found = {name_of(p) for p in tracked() if name_of(p).startswith("vendor/")}
+    assert found == {f"vendor/llama.cpp/{name}" for name in ours}
+
+
+@pytest.mark.parametrize("module", sorted((ROOT / "jan_engine").glob("*.py")), ids=lambda p: p.stem)
+def test_public_names_are_listed_sorted_and_real(module: Path) -> None:
+    tree = ast.parse(module.read_text())
+    listed = [
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__"
+    ]
+    if module.stem == "__main__":
+        assert not listed
+        return
+    assert len(listed) == 1
+    names = listed[0]
+    assert names == sorted(set(names))
+    defined = {node.name for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
+    defined |= {
+        alias.asname or alias.name
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    defined |= {
+        getattr(node.targets[0], "id", "") for node in tree.body if isinstance(node, ast.Assign)
+    }
+    assert set(names) <= defined
+
+
+def test_paths_that_the_documents_name_exist() -> None:
+    folders = "|".join((*SOURCE_FOLDERS, "docs"))
+    for document in [*(ROOT / d for d in DOCUMENTS), *(ROOT / "docs").rglob("*.md")]:
+        for found in re.findall(rf"`((?:{folders})/[\w./-]*)`", document.read_text()):
+            built = found.startswith(("vendor/llama.cpp/tree", "bench/results"))
+            assert built or (ROOT / found).exists(), f"{name_of(document)} names {found}"
+
+
+def test_makefile_verbs_in_the_documents_exist() -> None:
+    verbs = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for document in DOCUMENTS:
+        for verb in re.findall(r"`make ([a-z]+)", (ROOT / document).read_text()):
+            assert verb in verbs, f"{document} names make {verb}"
+
+
+def test_architecture_decisions_are_numbered_without_gaps() -> None:
+    records = sorted((ROOT / "docs/adr").glob("*.md"))
+    assert [int(path.name[:4]) for path in records] == list(range(1, len(records) + 1))
+    for record in records:
+        text = record.read_text()
+        for part in ("## Context", "## Decision", "## Rejected", "## Consequences"):
+            assert part in text, f"{record.name} lacks {part}"

@@ -98,8 +98,12 @@ cdef extern from "vocab.h" namespace "jan" nogil:
 
     cdef cppclass vocab:
         vocab_facts facts() except +raise_jan_error
-        vector[token] tokenize(string_view text, bool add_special, bool parse_special) except +raise_jan_error
-        string detokenize(const vector[token] & tokens, bool remove_special, bool unparse_special) except +raise_jan_error
+        vector[token] tokenize(
+            string_view text, bool add_special, bool parse_special
+        ) except +raise_jan_error
+        string detokenize(
+            const vector[token] & tokens, bool remove_special, bool unparse_special
+        ) except +raise_jan_error
         string piece(token id, bool special) except +raise_jan_error
         bool is_end_of_generation(token id) except +raise_jan_error
 

@@ -58,6 +58,15 @@ def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+def test_the_top_level_holds_what_a_newcomer_expects() -> None:
+    shown = {name_of(path).split("/")[0] for path in tracked()}
+    folders = {"csrc", "vendor", "jan_engine", "server", "bench", "tests", "docs", ".ci"}
+    prose = {"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE"}
+    build = {"CMakeLists.txt", "pyproject.toml", "Makefile"}
+    dot_files = {".clang-format", ".editorconfig", ".gitignore"}
+    assert shown <= folders | prose | build | dot_files
+
+
 def test_no_file_is_longer_than_an_idea() -> None:
     long = {name_of(path) for path in sources() if len(path.read_text().splitlines()) > MAX_LINES}
     assert long == set(LONGER_FOR_A_REASON)

@@ -6,6 +6,7 @@ AddressSanitizer with `make asan`.
 
 from __future__ import annotations
 
+import os
 import struct
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from jan_engine import EngineError, GreedyRunner, Model, ModelError, gguf
 from tests import models
 
 FUZZ = settings(
-    max_examples=400,
+    max_examples=int(os.environ.get("JAN_FUZZ_EXAMPLES", "400")),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -38,10 +38,10 @@ def run(*command: str | Path, cwd: Path) -> str:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built in a folder of its own, so that an editable build's objects are not what is tested."""
+    """From the objects of `make build`: what is tested is what gets installed where."""
     folder = tmp_path_factory.mktemp("wheel")
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
-    options = [f"-Cbuild-dir={ROOT}/build/wheel", "-Ccmake.define.JAN_CPU=native"]
+    options = [f"-Cbuild-dir={ROOT}/build/dev"]
     run(*pip, *options, "--wheel-dir", folder, ROOT, cwd=folder)
     return next(folder.glob("*.whl"))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
+import signal
 import subprocess
 import sys
 import tarfile
@@ -171,6 +173,29 @@ def test_two_runs_at_once_both_succeed(bench: Bench) -> None:
     assert [run.wait(timeout=30) for run in runs] == [0, 0, 0, 0]
     assert bench.files() == KEPT
     assert [path.name for path in bench.tree.parent.iterdir()] == ["tree"]
+
+
+def test_what_a_killed_run_left_behind_is_removed(bench: Bench) -> None:
+    abandoned = bench.tree.parent / "partial-abandoned"
+    abandoned.mkdir(parents=True)
+    (abandoned / "half").write_text("x")
+    os.utime(abandoned, (0, 0))
+    assert bench.fetch().returncode == 0
+    assert not abandoned.exists()
+
+
+def test_ctrl_c_is_one_line_and_leaves_nothing(bench: Bench, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "endless.tar.gz")  # reading it waits for a writer that never comes
+    command = [sys.executable, str(SCRIPT), "--pin", str(bench.pin), "--tree", str(bench.tree)]
+    command += ["--archive", str(tmp_path / "endless.tar.gz")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        while not bench.tree.parent.exists():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert stderr.splitlines() == ["llama.cpp: interrupted; nothing was left behind"]
+    assert [*bench.tree.parent.iterdir()] == []
 
 
 def test_the_real_pin_is_what_the_checkout_was_built_from() -> None:

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -142,6 +143,7 @@ def fetch(pin: Pin, tree: Path, archive: Path | None = None) -> None:
     if tree.exists():
         print(f"llama.cpp: {tree.name}/ is incomplete or of another pin; replacing it")
     tree.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(tree.parent)
     with contextlib.ExitStack() as stack:
         if archive is None:
             print(f"llama.cpp: downloading {pin.distribution} {pin.version}", flush=True)
@@ -150,6 +152,13 @@ def fetch(pin: Pin, tree: Path, archive: Path | None = None) -> None:
         check_hash(archive, pin)
         n_files = unpack(archive, pin, tree)
     print(f"llama.cpp: build {pin.build} unpacked, {n_files} files")
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """What runs that were killed left behind. A run takes seconds, so an hour is long enough."""
+    for partial in folder.glob("partial-*"):
+        if time.time() - partial.stat().st_mtime > 3600:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def main() -> int:
@@ -167,6 +176,9 @@ def main() -> int:
     except (FetchError, OSError) as error:
         print(f"llama.cpp: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("llama.cpp: interrupted; nothing was left behind", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -40,8 +40,10 @@ def watched(call: Callable[[_core.Progress], T], on_progress: OnProgress | None,
     thread.start()
     last = -1.0
     try:
-        while thread.is_alive():
+        running = True
+        while running:
             thread.join(_POLL_S)
+            running = thread.is_alive()  # before the fraction is read, so that 1.0 is not missed
             fraction = progress.fraction
             if on_progress is not None and fraction != last:
                 on_progress(fraction)

@@ -1,12 +1,11 @@
 # Which CPU backend is built, and for which instructions.
-# Sets upstream's options and JAN_CPU_VARIANTS_JSON, {"cpu-haswell": ["AVX2", ...]}, so that a
-# running engine can say what a rejected variant would have needed. The single variant of a
-# native build is called cpu-native there and libggml-cpu.so on disk.
+# Sets upstream's options. The function at the end is for after upstream was added.
 
 if(JAN_CPU STREQUAL "all")
     set(GGML_NATIVE OFF)
     set(GGML_CPU_ALL_VARIANTS ON)
-    file(STRINGS "${tree}/ggml/src/CMakeLists.txt" lines REGEX "ggml_add_cpu_backend_variant\\([a-z]")
+    file(STRINGS "${tree}/ggml/src/CMakeLists.txt" variant_lines
+        REGEX "ggml_add_cpu_backend_variant\\([a-z]")
 elseif(JAN_CPU STREQUAL "native" AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
     # Upstream refuses -march=native for loadable backends, since their suitability check is
     # compiled from the named features. So we name the features that -march=native means here.
@@ -29,19 +28,26 @@ elseif(JAN_CPU STREQUAL "native" AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD6
             set(GGML_${option} OFF)
         endif()
     endforeach()
-    set(lines "ggml_add_cpu_backend_variant(native${native_features})")
+    set(variant_lines "ggml_add_cpu_backend_variant(native${native_features})")
 elseif(JAN_CPU STREQUAL "native")
     set(GGML_NATIVE ON)
 else()
     message(FATAL_ERROR "JAN_CPU is '${JAN_CPU}': it must be native or all")
 endif()
 
-foreach(line IN LISTS lines)
-    string(REGEX MATCH "\\(([a-z0-9_.]+) *([A-Z0-9_ ]*)\\)" call "${line}")
-    set(variant "cpu-${CMAKE_MATCH_1}")
-    string(REGEX REPLACE " +" "\", \"" features "${CMAKE_MATCH_2}")
-    list(APPEND entries "\"${variant}\": [\"${features}\"]")
-endforeach()
-list(JOIN entries ", " entries)
-string(REPLACE "[\"\"]" "[]" entries "${entries}")
-set(JAN_CPU_VARIANTS_JSON "{${entries}}")
+# Sets JAN_CPU_VARIANTS_JSON, {"cpu-haswell": ["AVX2", ...]}, to what was built, so that a running
+# engine can say what a rejected variant would have needed. The single variant of a native build
+# is called cpu-native there and libggml-cpu.so on disk.
+function(describe_cpu_variants)
+    foreach(line IN LISTS variant_lines)
+        string(REGEX MATCH "\\(([a-z0-9_.]+) *([A-Z0-9_ ]*)\\)" call "${line}")
+        set(variant "cpu-${CMAKE_MATCH_1}")
+        string(REGEX REPLACE " +" "\", \"" features "${CMAKE_MATCH_2}")
+        if(TARGET ggml-${variant} OR JAN_CPU STREQUAL "native")
+            list(APPEND entries "\"${variant}\": [\"${features}\"]")
+        endif()
+    endforeach()
+    list(JOIN entries ", " entries)
+    string(REPLACE "[\"\"]" "[]" entries "${entries}")
+    set(JAN_CPU_VARIANTS_JSON "{${entries}}" PARENT_SCOPE)
+endfunction()

@@ -10,6 +10,7 @@ SOURCES = jan_engine bench tests vendor/llama.cpp/fetch.py
 CXX_SOURCES = $(shell git ls-files 'csrc/*.h' 'csrc/*.cpp' 'tests/csrc/*.cpp')
 
 .DEFAULT_GOAL = help
+.NOTPARALLEL:  # two pips in one environment get in each other's way
 .PHONY: help serve test dev build fmt check asan tsan sanitized bench clean
 
 help: ## this list
@@ -76,10 +77,10 @@ $(BIN)/python:
 		{ echo "Python.h is missing: apt-get install python3-dev"; exit 1; }
 	@command -v c++ >/dev/null || { echo "a C++ compiler is missing: apt-get install g++"; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) install --upgrade "pip>=25.1"
 
 $(VENV)/.test: $(BIN)/python pyproject.toml
 	@echo "installing build and test tools into $(VENV)"
+	@$(PIP) install --upgrade "pip>=25.1"
 	@$(PIP) install --group build --group test
 	@touch $@
 

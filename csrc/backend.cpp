@@ -66,7 +66,7 @@ struct backend_registry {
 };
 
 backend_registry & registry() {
-    static backend_registry instance;
+    static backend_registry & instance = *new backend_registry;  // outlives every thread
     return instance;
 }
 

@@ -18,7 +18,7 @@ struct log_ring {
 };
 
 log_ring & ring() {
-    static log_ring instance;  // never destroyed before the last thread that may log
+    static log_ring & instance = *new log_ring;  // never destroyed: a thread may log at exit
     return instance;
 }
 
@@ -35,10 +35,7 @@ log_level level_of(ggml_log_level level) {
     }
 }
 
-void publish(log_record record) {
-    if (innermost_capture) {
-        innermost_capture->take(record);
-    }
+void keep(log_record record) {
     log_ring & r = ring();
     std::lock_guard<std::mutex> lock(r.mutex);
     if (r.records.size() == ring_capacity) {
@@ -47,8 +44,20 @@ void publish(log_record record) {
     r.records.push_back(std::move(record));
 }
 
+void publish(log_record record) {
+    if (innermost_capture) {
+        innermost_capture->take(record);
+    }
+    keep(std::move(record));
+}
+
 void on_log(ggml_log_level level, const char * text, void *) {
     if (level != GGML_LOG_LEVEL_CONT) {
+        if (!unfinished.text.empty() && unfinished.level != level_of(level)) {
+            // Upstream broke off a line to say something else. No capture sees the fragment: it
+            // may be upstream's catch block that speaks, and a capture may throw.
+            keep(std::exchange(unfinished, {log_level::info, {}}));
+        }
         unfinished.level = level_of(level);
     }
     unfinished.text += text;

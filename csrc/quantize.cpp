@@ -73,7 +73,7 @@ void quantize(const quantize_options & options, load_progress & progress) {
     }
     llama_model_quantize_params params = llama_model_quantize_default_params();
     params.ftype = type->second;
-    params.nthread = options.n_threads > 0 ? options.n_threads : default_n_threads();
+    params.nthread = checked_n_threads(options.n_threads);
     params.allow_requantize = options.requantize;
     params.pure = options.pure;
 

@@ -22,15 +22,6 @@ bool is_cancelled(void * flag) {
     return static_cast<std::atomic<bool> *>(flag)->load(std::memory_order_relaxed);
 }
 
-int threads_for(const runner_options & options) {
-    if (options.n_threads < 0 || options.n_threads > GGML_MAX_N_THREADS) {
-        throw error(errc::invalid_argument,
-                    "n_threads must be between 0 and " + std::to_string(GGML_MAX_N_THREADS))
-            .with("n_threads", options.n_threads);
-    }
-    return options.n_threads > 0 ? options.n_threads : default_n_threads();
-}
-
 }  // namespace
 
 int default_n_threads() {
@@ -58,13 +49,23 @@ int default_n_threads() {
     return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
+int checked_n_threads(int requested) {
+    const int processors = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+    const int most = std::min(GGML_MAX_N_THREADS, 4 * processors);
+    if (requested < 0 || requested > most) {
+        throw error(errc::invalid_argument, "n_threads must be between 0 and " + std::to_string(most))
+            .with("n_threads", requested);
+    }
+    return requested > 0 ? requested : std::min(most, default_n_threads());
+}
+
 runner::runner(std::shared_ptr<const model> source, const runner_options & options)
-    : model_(std::move(source)), pool_(threads_for(options)) {
+    : model_(std::move(source)), pool_(checked_n_threads(options.n_threads)) {
     const model_facts facts = model_->facts();
     if (facts.vocab_only) {
         throw error(errc::unsupported_feature, "only the vocabulary of this model was loaded");
     }
-    if (!facts.has_decoder || facts.is_diffusion) {
+    if (!facts.has_decoder || facts.has_encoder || facts.is_diffusion) {
         throw error(errc::unsupported_feature, "this model does not generate text token by token");
     }
     if (options.n_ctx < 0 || options.n_ubatch <= 0) {
@@ -85,8 +86,14 @@ runner::runner(std::shared_ptr<const model> source, const runner_options & optio
     const abort_guard guard;
     context_.reset(llama_init_from_model(model_->handle(), params));
     if (!context_) {
-        throw error(errc::out_of_memory, log.reason("the context could not be created"),
-                    "a smaller n_ctx needs less memory");
+        const std::string reason = log.reason("the context could not be created");
+        if (reason.find("alloc") != std::string::npos || reason.find("memory") != std::string::npos) {
+            throw error(errc::out_of_memory, reason, "a smaller n_ctx needs less memory");
+        }
+        throw error(errc::backend_failure, reason);
+    }
+    if (!llama_get_memory(context_.get())) {
+        throw error(errc::unsupported_feature, "this model computes embeddings, it does not generate text");
     }
     llama_attach_threadpool(context_.get(), pool_.handle(), pool_.handle());
     n_vocab_ = llama_vocab_n_tokens(llama_model_get_vocab(model_->handle()));

@@ -60,4 +60,9 @@ class runner {
 // Physical cores that this process may use, at least 1.
 int default_n_threads();
 
+// The number to use for a requested one: 0 means default_n_threads(). Throws invalid_argument
+// when it is negative or more than four per processor: upstream aborts when a thread cannot be
+// started, and more than that never helps.
+int checked_n_threads(int requested);
+
 }  // namespace jan

@@ -1,5 +1,6 @@
 #include "thread_pool.h"
 
+#include "abort_guard.h"
 #include "error.h"
 
 #include "ggml-backend.h"
@@ -22,8 +23,14 @@ template <class Function> Function cpu_function(const char * name) {
 }  // namespace
 
 thread_pool::thread_pool(int n_threads) : n_threads_(n_threads), handle_(nullptr) {
+    const abort_guard guard;  // upstream asserts that each thread starts
     ggml_threadpool_params params = ggml_threadpool_params_default(n_threads);
-    handle_ = cpu_function<decltype(&ggml_threadpool_new)>("ggml_threadpool_new")(&params);
+    const auto create = cpu_function<decltype(&ggml_threadpool_new)>("ggml_threadpool_new");
+    try {
+        handle_ = create(&params);
+    } catch (const error & e) {
+        throw error(errc::backend_failure, e.message, "fewer threads may be allowed here; try n_threads=1");
+    }
     if (!handle_) {
         throw error(errc::backend_failure, "could not start " + std::to_string(n_threads) + " threads");
     }

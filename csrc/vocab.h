@@ -30,7 +30,7 @@ class vocab {
 
     // add_special: put BOS/EOS where the model wants them. parse_special: "<|im_end|>" in the
     // text becomes that token instead of plain characters. Throws unsupported_feature when the
-    // model has no vocabulary, invalid_argument when the text is larger than 2 GiB.
+    // model has no vocabulary, invalid_argument when the text is larger than 1 GiB.
     std::vector<token> tokenize(std::string_view text, bool add_special, bool parse_special) const;
 
     // Bytes, not text: a token may hold half a code point. Throws invalid_argument for an id

@@ -107,6 +107,10 @@ cdef class Model:
         with nogil:
             self.shared = model.load(options, dereference(progress.shared))
 
+    def __dealloc__(self):
+        with nogil:
+            self.shared.reset()
+
     def facts(self) -> dict[str, object]:
         cdef model_facts f = dereference(self.shared).facts()
         return {

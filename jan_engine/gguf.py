@@ -19,7 +19,7 @@ import msgspec
 from jan_engine import _core
 from jan_engine.errors import BadModelFile, ModelNotFound, UnsupportedModelFormat
 
-__all__ = ["Array", "Header", "Tensor", "Value", "read_header", "split_paths"]
+__all__ = ["Array", "Header", "Tensor", "Value", "check_model", "read_header", "split_paths"]
 
 _OLD_MAGICS = {b"lmgg": "GGML", b"fmgg": "GGMF", b"tjgg": "GGJT", b"algg": "GGLA"}
 _VERSIONS = (2, 3)
@@ -29,6 +29,7 @@ _MAX_KEY_BYTES = 65535
 _MAX_NAME_BYTES = 63  # ggml keeps 64 with the terminator
 _MAX_DIMS = 4
 _MAX_ELEMENTS = 2**63 - 1
+_MAX_VOCABULARY = 4_000_000  # the largest in use have about 260 000 tokens
 _MIN_PAIR_BYTES = 8 + 1 + 4 + 1  # key length, key, type, value
 _MIN_TENSOR_BYTES = 8 + 1 + 4 + 4 + 8  # name length, name, dimensions, type, offset
 _SPLIT_NAME = re.compile(r"(?P<stem>.*)-(?P<index>\d{5})-of-(?P<count>\d{5})\.gguf")
@@ -101,6 +102,14 @@ def read_header(path: str | Path) -> Header:
         raise
 
 
+def check_model(path: str | Path) -> Header:
+    """Check every file of a model, and give the header of the first."""
+    header = read_header(path)
+    for part in split_paths(header)[1:]:
+        read_header(part)
+    return header
+
+
 def split_paths(header: Header) -> list[Path]:
     """Every file of a model, in order: one, or all parts when the header says it is split."""
     path = Path(header.path)
@@ -156,9 +165,7 @@ class _Reader:
         tensors = self._tensors(n_tensors, alignment)
         data_offset = self.at + -self.at % alignment
         self._check_data(tensors, data_offset)
-        self.field = "general.architecture"
-        if not isinstance(metadata.get(self.field), str):
-            raise self._bad("the header does not name an architecture")
+        self._check_metadata(metadata)
         return Header(str(self.path), version, metadata, tensors, data_offset)
 
     def _version(self) -> int:
@@ -276,6 +283,19 @@ class _Reader:
             raise self._bad(f"rows of {shape[0]} elements do not divide into {type_name} blocks")
         n_bytes = math.prod(shape) // n_block * block_bytes
         return Tensor(name, shape, type_name, self._scalar(_U64), n_bytes)
+
+    def _check_metadata(self, metadata: dict[str, Value]) -> None:
+        self.field = "general.architecture"
+        architecture = metadata.get(self.field)
+        # Of a split model only the first part says what it is.
+        is_later_part = metadata.get("split.no", 0) != 0
+        if not isinstance(architecture, str) and not is_later_part:
+            raise self._bad("the header does not name an architecture")
+        # Without a vocabulary of its own, upstream makes one of the size the file claims.
+        self.field = f"{architecture}.vocab_size"
+        n_vocab = metadata.get(self.field, 0)
+        if isinstance(n_vocab, int) and n_vocab > _MAX_VOCABULARY:
+            raise self._bad(f"a vocabulary of {n_vocab} tokens is not believable")
 
     def _check_data(self, tensors: list[Tensor], data_offset: int) -> None:
         for tensor in tensors:

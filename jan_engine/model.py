@@ -80,9 +80,7 @@ class Model:
         Ctrl-C, cancels the load.
         """
         self.path = Path(path)
-        self.header = gguf.read_header(self.path)
-        for part in gguf.split_paths(self.header)[1:]:
-            gguf.read_header(part)
+        self.header = gguf.check_model(self.path)
         backend.load()
 
         def load(progress: _core.Progress) -> _core.Model:

@@ -6,6 +6,7 @@ never calls back into Python: it writes a fraction and reads a flag, both atomic
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import TypeVar
@@ -37,9 +38,9 @@ def watched(call: Callable[[_core.Progress], T], on_progress: OnProgress | None,
             failures.append(error)
 
     thread = threading.Thread(target=run, name=name, daemon=True)
-    thread.start()
     last = -1.0
     try:
+        thread.start()
         running = True
         while running:
             thread.join(_POLL_S)
@@ -50,7 +51,9 @@ def watched(call: Callable[[_core.Progress], T], on_progress: OnProgress | None,
                 last = fraction
     except BaseException:
         progress.cancel()
-        thread.join()
+        while thread.is_alive():
+            with contextlib.suppress(KeyboardInterrupt):  # impatience does not make it safe
+                thread.join()
         raise
     if failures:
         raise failures[0]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 from jan_engine import _core, backend, gguf, log
-from jan_engine.errors import BadModelFile, InvalidRequest
+from jan_engine.errors import BadModelFile, InvalidRequest, UnsupportedFeature
 from jan_engine.native_call import OnProgress, watched
 
 __all__ = ["quantize", "quantize_types"]
@@ -38,9 +39,16 @@ def quantize(
             f"type_name: {type_name!r} is not a quantisation type",
             "one of " + ", ".join(quantize_types()),
         )
-    gguf.read_header(source)
+    alignment = gguf.check_model(source).metadata.get("general.alignment", 32)
+    if alignment != 32:
+        raise UnsupportedFeature(
+            f"upstream quantises files aligned to 32 bytes, not to {alignment}"
+        )
     backend.load()
-    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
+    # A name of its own for each call; a folder that cannot be written to is an OSError here.
+    handle, name = tempfile.mkstemp(".partial", target.name + ".", target.parent)
+    os.close(handle)
+    partial = Path(name)
 
     def run(progress: _core.Progress) -> None:
         _core.quantize_file(
@@ -55,6 +63,8 @@ def quantize(
 
     try:
         watched(run, on_progress, "jan-quantize")
+        gguf.read_header(partial)
+        partial.chmod(0o644)
         partial.replace(target)
     except BadModelFile as error:
         error.path = str(source)

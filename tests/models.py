@@ -84,6 +84,7 @@ def write_random(
     poison: str = "",
     extra: Mapping[str, str] | None = None,
     shape: Shape = TINY,
+    n_parts: int = 1,
 ) -> Path:
     """Seeded weights in any shape of the llama kind.
 
@@ -98,7 +99,7 @@ def write_random(
     }
     if poison:
         weights[poison][:] = np.nan
-    return _write(path, shape, weights, extra=extra)
+    return _write(path, shape, weights, extra=extra, n_parts=n_parts)
 
 
 def _write(
@@ -107,8 +108,10 @@ def _write(
     weights: Mapping[str, np.ndarray],
     words: Sequence[str] = (),
     extra: Mapping[str, str] | None = None,
+    n_parts: int = 1,
 ) -> Path:
-    writer = gguf.GGUFWriter(path, shape.architecture)
+    per_part = -(-len(weights) // n_parts) if n_parts > 1 else 0
+    writer = gguf.GGUFWriter(path, shape.architecture, split_max_tensors=per_part)
     tokens = ["<s>", "</s>", *BYTE_SYMBOLS]
     tokens += ["".join(BYTE_SYMBOLS[byte] for byte in word.encode()) for word in words]
     kinds = [gguf.TokenType.CONTROL] * N_SPECIAL

@@ -27,6 +27,15 @@ void lines_arrive_whole_and_in_order() {
     CHECK(jan::drain_log().empty());
 }
 
+void a_line_broken_off_is_not_glued_to_the_next() {
+    const jan::log_capture capture;
+    say(GGML_LOG_LEVEL_INFO, "half a line, ");
+    say(GGML_LOG_LEVEL_ERROR, "f: the reason\n");
+    CHECK(capture.reason("none") == "the reason");
+    const auto records = jan::drain_log();
+    CHECK(records.size() == 2 && records[0].text == "half a line, ");
+}
+
 void the_ring_keeps_the_newest() {
     for (int i = 0; i < 3000; ++i) {
         say(GGML_LOG_LEVEL_INFO, std::to_string(i) + "\n");
@@ -72,6 +81,7 @@ void threads_may_log_at_once() {
 int main() {
     jan::install_log();
     lines_arrive_whole_and_in_order();
+    a_line_broken_off_is_not_glued_to_the_next();
     the_ring_keeps_the_newest();
     a_capture_sees_its_own_thread_only();
     threads_may_log_at_once();

@@ -200,6 +200,16 @@ def test_a_split_part_under_another_name_is_refused(tmp_path: Path, name: str) -
         gguf.split_paths(gguf.read_header(tmp_path / name))
 
 
+def test_a_later_part_need_not_name_the_architecture(tmp_path: Path) -> None:
+    found = read(tmp_path, header([pair("split.no", 2, struct.pack("<H", 1))]))
+    assert found.metadata["split.no"] == 1
+
+
+def test_a_vocabulary_of_a_claimed_size_is_bounded(tmp_path: Path) -> None:
+    size = pair("llama.vocab_size", U32, struct.pack("<I", 2**32 - 1))
+    assert bad(tmp_path, header([ARCHITECTURE, size])).field == "llama.vocab_size"
+
+
 def test_a_missing_part_is_model_not_found(tmp_path: Path) -> None:
     path = tmp_path / "big-00001-of-00002.gguf"
     split_part(path, 2)

@@ -146,3 +146,15 @@ def test_a_runner_outlives_the_name_of_its_model(random_path: Path) -> None:
 def test_a_path_outside_ascii_loads(tmp_path: Path) -> None:
     path = tmp_path / "módël \N{GRINNING FACE}.gguf"
     assert Model(models.write_random(path)).facts.n_layer == 2
+
+
+def test_a_model_in_two_real_parts_loads(tmp_path: Path) -> None:
+    stem = models.write_random(tmp_path / "whole.gguf", n_parts=2)
+    parts = sorted(tmp_path.glob("whole-*-of-*.gguf"))
+    assert len(parts) > 1
+    assert not stem.exists()
+    whole = Model(models.write_random(tmp_path / "one.gguf"))
+    model = Model(parts[0])
+    prompt = model.tokenize("split")
+    expected = list(GreedyRunner(whole, n_ctx=128).generate(prompt, 8))
+    assert list(GreedyRunner(model, n_ctx=128).generate(prompt, 8)) == expected

@@ -85,7 +85,7 @@ def test_an_unknown_type_is_refused_by_name(tmp_path: Path, source: Path) -> Non
 
 def test_quantising_twice_must_be_asked_for(tmp_path: Path, source: Path) -> None:
     quantize(source, tmp_path / "q8.gguf", "Q8_0")
-    with pytest.raises(BadModelFile, match="requantizing"):
+    with pytest.raises(BadModelFile, match=r"^failed to quantize: requantizing"):
         quantize(tmp_path / "q8.gguf", tmp_path / "q4.gguf", "Q4_0")
     quantize(tmp_path / "q8.gguf", tmp_path / "q4.gguf", "Q4_0", requantize=True)
 
@@ -98,8 +98,17 @@ def test_a_missing_or_damaged_source_is_an_error(tmp_path: Path) -> None:
         quantize(tmp_path / "bad.gguf", tmp_path / "out.gguf", "Q8_0")
 
 
+@pytest.mark.parametrize("n_threads", [-1, 100_000])
+def test_an_impossible_number_of_threads_is_refused(
+    tmp_path: Path, source: Path, n_threads: int
+) -> None:
+    with pytest.raises(InvalidRequest):
+        quantize(source, tmp_path / "out.gguf", "Q8_0", n_threads=n_threads)
+    assert [*tmp_path.iterdir()] == []
+
+
 def test_a_target_that_cannot_be_written_is_an_error(tmp_path: Path, source: Path) -> None:
-    with pytest.raises(BadModelFile):
+    with pytest.raises(FileNotFoundError):
         quantize(source, tmp_path / "no such folder" / "out.gguf", "Q8_0")
 
 

@@ -123,6 +123,8 @@ def unpack(archive: Path, pin: Pin, tree: Path) -> int:
             raise FetchError(f"{archive.name} holds no {pin.path}: not the archive the pin means")
         (partial / MARKER).write_text(pin.sha256 + "\n")
         partial.chmod(0o755)
+        if is_complete(tree, pin):  # another run was faster, and may be compiling from it
+            return n_files
         if tree.exists():
             shutil.rmtree(tree)
         partial.rename(tree)

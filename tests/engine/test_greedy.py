@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
 from dataclasses import replace
@@ -17,8 +18,7 @@ from tests.conftest import ROOT
 
 def reference(model_path: Path, prompt: list[int], n_tokens: int) -> list[int]:
     cpu = next(b for b in backends() if b.status is Status.LOADED and b.instructions)
-    programs = [*ROOT.glob("build/*/tests/csrc/reference_greedy")]
-    program = max(programs, key=lambda path: path.stat().st_mtime)
+    program = ROOT / os.environ.get("JAN_BUILD", "build/dev") / "tests/csrc/reference_greedy"
     command = [str(program), cpu.path, str(model_path), str(n_tokens), *map(str, prompt)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env={})
     return [int(token) for token in done.stdout.split()]

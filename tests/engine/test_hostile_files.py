@@ -20,6 +20,7 @@ from tests import models
 FUZZ = settings(
     max_examples=int(os.environ.get("JAN_FUZZ_EXAMPLES", "400")),
     deadline=None,
+    derandomize="JAN_FUZZ_EXAMPLES" not in os.environ,  # the same files every time, unless asked
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 INTERESTING = [0, 1, 2, 0x7F, 0x80, 0xFF, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1]

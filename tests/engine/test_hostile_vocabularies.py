@@ -17,6 +17,7 @@ TEXT = "Hello wörld \N{GRINNING FACE}\n\n  <s> 12345 </s>"
 FUZZ = settings(
     max_examples=int(os.environ.get("JAN_FUZZ_EXAMPLES", "400")) // 10,
     deadline=None,
+    derandomize="JAN_FUZZ_EXAMPLES" not in os.environ,  # the same files every time, unless asked
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

@@ -116,6 +116,11 @@ void log_capture::take(const log_record & record) {
     }
 }
 
+bool log_capture::speaks_of_memory(const std::string & reason) {
+    return reason.find("allocat") != std::string::npos || reason.find("bad_alloc") != std::string::npos ||
+           reason.find("out of memory") != std::string::npos;
+}
+
 std::string log_capture::reason(const std::string & otherwise) const {
     const std::string & said = first_error_.empty() ? last_warning_ : first_error_;
     return said.empty() ? otherwise : without_function_name(said);

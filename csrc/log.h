@@ -39,6 +39,9 @@ class log_capture {
 
     void take(const log_record & record);
 
+    // Whether that reason is a failed allocation, which upstream tells in words only.
+    static bool speaks_of_memory(const std::string & reason);
+
   private:
     log_capture * outer_;
     info_callback on_info_;

@@ -22,11 +22,6 @@ llama_load_mode load_mode_of(const load_options & options) {
     return options.mlock ? LLAMA_LOAD_MODE_MLOCK : LLAMA_LOAD_MODE_NONE;
 }
 
-bool speaks_of_memory(const std::string & reason) {
-    return reason.find("allocate") != std::string::npos || reason.find("bad_alloc") != std::string::npos ||
-           reason.find("out of memory") != std::string::npos;
-}
-
 // Upstream's "text by index" protocol: the result is the length whatever the room was.
 template <class Call> std::string text_of(const Call & call) {
     const int32_t n = call(nullptr, 0);
@@ -68,7 +63,8 @@ std::shared_ptr<model> model::load(const load_options & options, load_progress &
         if (reason.compare(0, preamble.size(), preamble) == 0) {
             reason.erase(0, preamble.size());
         }
-        throw error(speaks_of_memory(reason) ? errc::out_of_memory : errc::bad_model_file, reason);
+        throw error(log_capture::speaks_of_memory(reason) ? errc::out_of_memory : errc::bad_model_file,
+                    reason);
     }
     progress.fraction = 1.0f;
     return std::shared_ptr<model>(new model(handle, options.vocab_only));

@@ -87,7 +87,7 @@ runner::runner(std::shared_ptr<const model> source, const runner_options & optio
     context_.reset(llama_init_from_model(model_->handle(), params));
     if (!context_) {
         const std::string reason = log.reason("the context could not be created");
-        if (reason.find("alloc") != std::string::npos || reason.find("memory") != std::string::npos) {
+        if (log_capture::speaks_of_memory(reason)) {
             throw error(errc::out_of_memory, reason, "a smaller n_ctx needs less memory");
         }
         throw error(errc::backend_failure, reason);

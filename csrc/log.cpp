@@ -117,8 +117,12 @@ void log_capture::take(const log_record & record) {
 }
 
 bool log_capture::speaks_of_memory(const std::string & reason) {
-    return reason.find("allocat") != std::string::npos || reason.find("bad_alloc") != std::string::npos ||
-           reason.find("out of memory") != std::string::npos;
+    for (const char * sign : {"allocate", "allocation", "bad_alloc", "out of memory"}) {
+        if (reason.find(sign) != std::string::npos) {
+            return true;
+        }
+    }
+    return false;
 }
 
 std::string log_capture::reason(const std::string & otherwise) const {

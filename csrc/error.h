@@ -21,6 +21,8 @@ enum class errc : int {
     out_of_memory,             // an allocation failed; nothing stays loaded
     cancelled,                 // the caller asked to stop; nothing stays loaded
     backend_failure,           // a device or a library of the engine failed
+    queue_full,                // too many wait already; nothing was done
+    engine_closed,             // the engine takes no more; nothing was done
 };
 
 struct error : std::exception {

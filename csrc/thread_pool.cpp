@@ -22,9 +22,10 @@ template <class Function> Function cpu_function(const char * name) {
 
 }  // namespace
 
-thread_pool::thread_pool(int n_threads) : n_threads_(n_threads), handle_(nullptr) {
+thread_pool::thread_pool(int n_threads, int poll) : n_threads_(n_threads), handle_(nullptr) {
     const abort_guard guard;  // upstream asserts that each thread starts
     ggml_threadpool_params params = ggml_threadpool_params_default(n_threads);
+    params.poll = static_cast<uint32_t>(poll);
     const auto create = cpu_function<decltype(&ggml_threadpool_new)>("ggml_threadpool_new");
     try {
         handle_ = create(&params);

@@ -8,8 +8,9 @@ namespace jan {
 
 class thread_pool {
   public:
-    // The creating thread counts as one of n_threads. Throws backend_failure.
-    explicit thread_pool(int n_threads);
+    // The creating thread counts as one of n_threads. `poll` (0-100) is how long a worker spins
+    // for the next graph before it sleeps. Throws backend_failure.
+    explicit thread_pool(int n_threads, int poll = 50);
     ~thread_pool();
     thread_pool(const thread_pool &) = delete;
     thread_pool & operator=(const thread_pool &) = delete;

@@ -106,6 +106,15 @@ bool vocab::is_end_of_generation(token id) const {
     return llama_vocab_is_eog(handle_, id);
 }
 
+std::shared_ptr<const piece_table> vocab::pieces() const {
+    auto table = std::make_shared<piece_table>();
+    const int n_tokens = llama_vocab_n_tokens(handle_);
+    for (token id = 0; id < n_tokens; ++id) {
+        table->add(piece(id, false), llama_vocab_is_eog(handle_, id));
+    }
+    return table;
+}
+
 void vocab::require_token(token id) const {
     const int n_tokens = llama_vocab_n_tokens(handle_);
     if (id < 0 || id >= n_tokens) {

@@ -1,16 +1,18 @@
 // Text to token ids and back. Every function is const, thread-safe and free of the GIL.
 #pragma once
 
+#include "piece_table.h"
+#include "token.h"
+
 #include "llama.h"
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace jan {
-
-using token = int32_t;
 
 struct vocab_facts {
     std::string type;  // "bpe", "spm", "wpm", "ugm", "rwkv", "plamo2", "plamo3", "none"
@@ -40,6 +42,9 @@ class vocab {
     std::string piece(token id, bool special) const;
 
     bool is_end_of_generation(token id) const;
+
+    // Every token's bytes and role in one block, for the step loop.
+    std::shared_ptr<const piece_table> pieces() const;
 
   private:
     void require_token(token id) const;

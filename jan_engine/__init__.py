@@ -1,41 +1,71 @@
 """The engine without the server: load a GGUF file, look at it, run it, quantise it."""
 
 from jan_engine.backend import Backend, Device, backends, build_info, devices
+from jan_engine.engine import AsyncEngine
 from jan_engine.errors import (
     BackendFailure,
     BadModelFile,
     Cancelled,
     ContextOverflow,
+    EngineClosed,
     EngineError,
     InvalidRequest,
     ModelError,
     ModelNotFound,
     OutOfMemory,
+    QueueFull,
     Unavailable,
     UnsupportedFeature,
     UnsupportedModelFormat,
 )
+from jan_engine.llm import LLM
 from jan_engine.model import Model
 from jan_engine.quantization import quantize, quantize_types
 from jan_engine.runner import GreedyRunner
+from jan_engine.stream import Stream
+from jan_engine.types import (
+    Completion,
+    EngineOptions,
+    Event,
+    Finish,
+    FinishReason,
+    KvMode,
+    Request,
+    TokenLogprob,
+    Usage,
+)
 
 __all__ = [
+    "LLM",
+    "AsyncEngine",
     "Backend",
     "BackendFailure",
     "BadModelFile",
     "Cancelled",
+    "Completion",
     "ContextOverflow",
     "Device",
+    "EngineClosed",
     "EngineError",
+    "EngineOptions",
+    "Event",
+    "Finish",
+    "FinishReason",
     "GreedyRunner",
     "InvalidRequest",
+    "KvMode",
     "Model",
     "ModelError",
     "ModelNotFound",
     "OutOfMemory",
+    "QueueFull",
+    "Request",
+    "Stream",
+    "TokenLogprob",
     "Unavailable",
     "UnsupportedFeature",
     "UnsupportedModelFormat",
+    "Usage",
     "backends",
     "build_info",
     "devices",

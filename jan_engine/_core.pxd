@@ -1,5 +1,5 @@
 # Mirrors csrc name for name. Nothing is decided here.
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libcpp cimport bool
 from libcpp.memory cimport shared_ptr, unique_ptr
 from libcpp.pair cimport pair
@@ -187,3 +187,169 @@ cdef extern from "quantize.h" namespace "jan" nogil:
 
     void quantize(const quantize_options & options, load_progress & progress) except +raise_jan_error
     vector[string] quantize_types() except +raise_jan_error
+
+
+cdef extern from "request.h" namespace "jan" nogil:
+    cdef cppclass request:
+        vector[token] prompt
+        int max_tokens
+        int n_top
+        int n_keep
+        bool shift_context
+        bool ignore_eos
+        bool cache_prompt
+        bool stream
+        string cache_salt
+        string caller
+        vector[string] stop
+
+    cdef enum class finish_reason(int):
+        pass
+
+
+cdef extern from "event.h" namespace "jan" nogil:
+    # "range" and "usage" are what C++ calls them; here they would hide Python's own.
+    cdef cppclass part "jan::range":
+        uint32_t start "from"
+        uint32_t n
+
+    cdef cppclass token_logprob:
+        token id
+        float logprob
+
+    cdef cppclass usage:
+        int n_prompt
+        int n_generated
+        int n_cached
+        int n_evaluated
+        int n_parked
+        bool truncated
+        double queued_s
+        double prefill_s
+        double decode_s
+
+    cdef cppclass ending:
+        finish_reason reason
+        usage used
+        string stop
+        error failure
+
+    cdef cppclass event:
+        uint64_t request
+        part text
+        part tokens
+        part logprobs
+        int32_t ending
+
+    cdef cppclass event_batch:
+        vector[event] events
+        string text
+        vector[token] tokens
+        vector[token_logprob] logprobs
+        vector[ending] endings
+
+
+cdef extern from "engine_stats.h" namespace "jan" nogil:
+    cdef cppclass counter "std::atomic<uint64_t>":
+        uint64_t load()
+
+    cdef cppclass atomic_int "std::atomic<int>":
+        int load()
+
+    cdef cppclass atomic_int64 "std::atomic<int64_t>":
+        int64_t load()
+
+    cdef cppclass atomic_double "std::atomic<double>":
+        double load()
+
+    cdef cppclass histogram_snapshot "jan::histogram::snapshot":
+        vector[double] limits
+        vector[uint64_t] counts
+        double sum
+
+    cdef cppclass histogram:
+        histogram_snapshot read() except +raise_jan_error
+
+    cdef cppclass engine_stats:
+        counter n_submitted, n_finished, n_cancelled, n_failed
+        counter n_steps, n_passes, n_parked, n_shifted, n_moved, n_failed_passes
+        counter n_prompt_tokens, n_cached_tokens, n_prefill_rows, n_decode_rows
+        atomic_double forward_s, busy_s
+        atomic_int n_waiting, n_running
+        atomic_int64 n_cells_used
+        atomic_double heartbeat_s
+        histogram queue, prefill, first_token, token_gap, step
+        histogram rows_per_step, prefill_rows_per_step
+
+    cdef cppclass trace_entry "jan::step_trace::entry":
+        double start_s
+        double forward_s
+        double end_s
+        int n_decode
+        int n_prefill
+        int n_passes
+        int n_waiting
+
+
+cdef extern from "kv_ledger.h" namespace "jan" nogil:
+    cdef enum class kv_kind "jan::kv_mode"(int):
+        pass
+
+    cdef cppclass kv_shape:
+        kv_kind mode
+        int n_lanes
+        int64_t n_cells
+        int n_ctx
+
+
+cdef extern from "scheduler.h" namespace "jan" nogil:
+    cdef cppclass scheduler_options:
+        int max_rows
+        double pass_limit_s
+        double token_gap_s
+        double slowdown
+
+
+cdef extern from "engine.h" namespace "jan" nogil:
+    cdef cppclass engine_options:
+        int max_waiting
+        double calibrate_s
+        bool check_integrity
+        scheduler_options schedule
+
+    cdef cppclass engine:
+        uint64_t submit(request ask) except +raise_jan_error
+        void cancel(uint64_t id) except +raise_jan_error
+        void close(bool drain) except +raise_jan_error
+        bool take(event_batch & into, double timeout_s) except +raise_jan_error
+        kv_shape shape()
+        const engine_stats & stats()
+        vector[trace_entry] trace() except +raise_jan_error
+        double clock_s()
+
+
+cdef extern from "open_engine.h" namespace "jan" nogil:
+    cdef cppclass forward_options:
+        int n_lanes
+        int n_ctx
+        int64_t n_cells
+        int max_rows
+        int n_threads
+        int poll
+        int kv_mode
+        string cache_type
+        int flash_attention
+
+    cdef cppclass null_options:
+        kv_shape shape
+        int max_rows
+        int n_vocab
+        double pass_s
+        double row_s
+
+    unique_ptr[engine] open_engine(
+        shared_ptr[model] source, const forward_options & options, const engine_options & running
+    ) except +raise_jan_error
+    unique_ptr[engine] open_null_engine(
+        const null_options & options, const engine_options & running
+    ) except +raise_jan_error

@@ -1,4 +1,6 @@
-from typing import Self, final
+from typing import Any, Self, final
+
+from jan_engine.errors import EngineError
 
 def take_log() -> list[tuple[int, str]]: ...
 def open_backends(folder: str) -> None: ...
@@ -63,3 +65,66 @@ def quantize_file(
     pure: bool,
 ) -> None: ...
 def list_quantize_types() -> list[str]: ...
+
+@final
+class Engine:
+    def __new__(
+        cls,
+        source: Model | None,
+        *,
+        n_parallel: int,
+        n_ctx: int,
+        n_cells: int,
+        n_ubatch: int,
+        n_threads: int,
+        poll: int,
+        kv_mode: int,
+        cache_type: bytes,
+        flash_attention: int,
+        max_waiting: int,
+        token_gap_s: float,
+        slowdown: float,
+        calibrate_s: float,
+        check_integrity: bool,
+    ) -> Self: ...
+    def submit(
+        self,
+        prompt: list[int],
+        *,
+        max_tokens: int,
+        n_top: int,
+        n_keep: int,
+        shift_context: bool,
+        ignore_eos: bool,
+        cache_prompt: bool,
+        stream: bool,
+        cache_salt: bytes,
+        caller: bytes,
+        stop: list[bytes],
+    ) -> int: ...
+    def cancel(self, request_id: int) -> None: ...
+    def close(self, drain: bool) -> None: ...
+    def take(
+        self, timeout_s: float
+    ) -> (
+        list[
+            tuple[
+                int,
+                str,
+                list[int],
+                list[tuple[int, float]],
+                tuple[int, dict[str, Any], str, EngineError | None] | None,
+            ]
+        ]
+        | None
+    ): ...
+    @property
+    def n_ctx(self) -> int: ...
+    @property
+    def n_cells(self) -> int: ...
+    @property
+    def n_parallel(self) -> int: ...
+    @property
+    def kv_mode(self) -> int: ...
+    def stats(self) -> dict[str, Any]: ...
+    def trace(self) -> list[dict[str, float]]: ...

@@ -4,6 +4,7 @@
 # Each class owns one C++ object, made in __cinit__ and freed in __dealloc__.
 from cython.operator cimport dereference
 from libcpp.memory cimport make_unique
+from libcpp.utility cimport move
 
 from jan_engine.errors import from_code
 
@@ -258,3 +259,216 @@ def quantize_file(
 
 def list_quantize_types() -> list[str]:
     return [_text(name) for name in quantize_types()]
+
+
+cdef class Engine:
+    """The step loop over one model, on a thread of its own. Any thread may call anything."""
+
+    cdef unique_ptr[engine] owned
+
+    def __cinit__(
+        self,
+        Model source,  # None: an engine over nothing, which costs what the engine itself costs
+        *,
+        int n_parallel,
+        int n_ctx,
+        int64_t n_cells,
+        int n_ubatch,
+        int n_threads,
+        int poll,
+        int kv_mode,
+        bytes cache_type not None,
+        int flash_attention,
+        int max_waiting,
+        double token_gap_s,
+        double slowdown,
+        double calibrate_s,
+        bint check_integrity,
+    ):
+        cdef engine_options running
+        running.max_waiting = max_waiting
+        running.calibrate_s = calibrate_s
+        running.check_integrity = check_integrity
+        running.schedule.max_rows = n_ubatch
+        running.schedule.token_gap_s = token_gap_s
+        running.schedule.slowdown = slowdown
+        cdef forward_options through
+        cdef null_options nothing
+        if source is None:
+            nothing.shape.mode = <kv_kind>max(0, kv_mode)
+            nothing.shape.n_lanes = n_parallel
+            nothing.shape.n_ctx = n_ctx
+            nothing.shape.n_cells = n_cells
+            nothing.max_rows = n_ubatch
+            with nogil:
+                self.owned = open_null_engine(nothing, running)
+            return
+        through.n_lanes = n_parallel
+        through.n_ctx = n_ctx
+        through.n_cells = n_cells
+        through.max_rows = n_ubatch
+        through.n_threads = n_threads
+        through.poll = poll
+        through.kv_mode = kv_mode
+        through.cache_type = cache_type
+        through.flash_attention = flash_attention
+        with nogil:
+            self.owned = open_engine(source.shared, through, running)
+
+    def __dealloc__(self):
+        with nogil:
+            self.owned.reset()
+
+    def submit(
+        self,
+        list prompt not None,
+        *,
+        int max_tokens,
+        int n_top,
+        int n_keep,
+        bint shift_context,
+        bint ignore_eos,
+        bint cache_prompt,
+        bint stream,
+        bytes cache_salt not None,
+        bytes caller not None,
+        list stop not None,
+    ) -> int:
+        cdef request ask
+        cdef uint64_t id_
+        ask.prompt = prompt
+        ask.max_tokens = max_tokens
+        ask.n_top = n_top
+        ask.n_keep = n_keep
+        ask.shift_context = shift_context
+        ask.ignore_eos = ignore_eos
+        ask.cache_prompt = cache_prompt
+        ask.stream = stream
+        ask.cache_salt = cache_salt
+        ask.caller = caller
+        ask.stop = stop
+        with nogil:
+            id_ = dereference(self.owned).submit(move(ask))
+        return id_
+
+    def cancel(self, uint64_t request_id) -> None:
+        dereference(self.owned).cancel(request_id)
+
+    def close(self, bint drain) -> None:
+        dereference(self.owned).close(drain)
+
+    def take(self, double timeout_s) -> list | None:
+        """What happened since the last call, or None when nothing ever will again."""
+        cdef event_batch batch
+        cdef bool open_
+        with nogil:
+            open_ = dereference(self.owned).take(batch, timeout_s)
+        if not open_:
+            return None
+        cdef const char * text = batch.text.data()
+        cdef event told
+        cdef uint32_t i
+        found = []
+        for told in batch.events:
+            found.append((
+                told.request,
+                text[told.text.start:told.text.start + told.text.n].decode("utf-8"),
+                [batch.tokens[i] for i in range(told.tokens.start, told.tokens.start + told.tokens.n)],
+                [
+                    (batch.logprobs[i].id, batch.logprobs[i].logprob)
+                    for i in range(told.logprobs.start, told.logprobs.start + told.logprobs.n)
+                ],
+                _ending(batch.endings[told.ending]) if told.ending >= 0 else None,
+            ))
+        return found
+
+    @property
+    def n_ctx(self) -> int:
+        return dereference(self.owned).shape().n_ctx
+
+    @property
+    def n_cells(self) -> int:
+        return dereference(self.owned).shape().n_cells
+
+    @property
+    def n_parallel(self) -> int:
+        return dereference(self.owned).shape().n_lanes
+
+    @property
+    def kv_mode(self) -> int:
+        return <int>dereference(self.owned).shape().mode
+
+    def stats(self) -> dict[str, object]:
+        cdef const engine_stats * s = &dereference(self.owned).stats()
+        return {
+            "n_submitted": s.n_submitted.load(),
+            "n_finished": s.n_finished.load(),
+            "n_cancelled": s.n_cancelled.load(),
+            "n_failed": s.n_failed.load(),
+            "n_steps": s.n_steps.load(),
+            "n_passes": s.n_passes.load(),
+            "n_parked": s.n_parked.load(),
+            "n_shifted": s.n_shifted.load(),
+            "n_moved": s.n_moved.load(),
+            "n_failed_passes": s.n_failed_passes.load(),
+            "n_prompt_tokens": s.n_prompt_tokens.load(),
+            "n_cached_tokens": s.n_cached_tokens.load(),
+            "n_prefill_rows": s.n_prefill_rows.load(),
+            "n_decode_rows": s.n_decode_rows.load(),
+            "forward_s": s.forward_s.load(),
+            "busy_s": s.busy_s.load(),
+            "n_waiting": s.n_waiting.load(),
+            "n_running": s.n_running.load(),
+            "n_cells_used": s.n_cells_used.load(),
+            "heartbeat_age_s": dereference(self.owned).clock_s() - s.heartbeat_s.load(),
+            "queue_s": _histogram(s.queue.read()),
+            "prefill_s": _histogram(s.prefill.read()),
+            "first_token_s": _histogram(s.first_token.read()),
+            "token_gap_s": _histogram(s.token_gap.read()),
+            "step_s": _histogram(s.step.read()),
+            "rows_per_step": _histogram(s.rows_per_step.read()),
+            "prefill_rows_per_step": _histogram(s.prefill_rows_per_step.read()),
+        }
+
+    def trace(self) -> list[dict[str, float]]:
+        cdef vector[trace_entry] entries
+        with nogil:
+            entries = dereference(self.owned).trace()
+        return [
+            {
+                "start_s": e.start_s,
+                "forward_s": e.forward_s,
+                "end_s": e.end_s,
+                "n_decode": e.n_decode,
+                "n_prefill": e.n_prefill,
+                "n_passes": e.n_passes,
+                "n_waiting": e.n_waiting,
+            }
+            for e in entries
+        ]
+
+
+cdef dict _histogram(histogram_snapshot h):
+    return {"limits": h.limits, "counts": h.counts, "sum": h.sum}
+
+
+cdef tuple _ending(const ending & e):
+    failure = None
+    if <int>e.reason == 3:
+        failure = from_code(<int>e.failure.code, _text(e.failure.message), _text(e.failure.hint), {})
+    return (
+        <int>e.reason,
+        {
+            "n_prompt": e.used.n_prompt,
+            "n_generated": e.used.n_generated,
+            "n_cached": e.used.n_cached,
+            "n_evaluated": e.used.n_evaluated,
+            "n_parked": e.used.n_parked,
+            "truncated": e.used.truncated,
+            "queued_s": e.used.queued_s,
+            "prefill_s": e.used.prefill_s,
+            "decode_s": e.used.decode_s,
+        },
+        _text(e.stop),
+        failure,
+    )

@@ -10,6 +10,8 @@ EngineError                       code, message, hint
             UnsupportedModelFormat
         OutOfMemory
     Unavailable                   try later
+        QueueFull                 retry_after_s
+        EngineClosed
         Cancelled
     BackendFailure                our bug or the device's
 """
@@ -23,11 +25,13 @@ __all__ = [
     "BadModelFile",
     "Cancelled",
     "ContextOverflow",
+    "EngineClosed",
     "EngineError",
     "InvalidRequest",
     "ModelError",
     "ModelNotFound",
     "OutOfMemory",
+    "QueueFull",
     "Unavailable",
     "UnsupportedFeature",
     "UnsupportedModelFormat",
@@ -121,6 +125,22 @@ class Cancelled(Unavailable):
     code = "cancelled"
 
 
+class QueueFull(Unavailable):
+    """Too many requests wait already."""
+
+    code = "queue_full"
+
+    @property
+    def retry_after_s(self) -> float:
+        return self.facts["retry_after_ms"] / 1000
+
+
+class EngineClosed(Unavailable):
+    """The engine takes no more requests."""
+
+    code = "engine_closed"
+
+
 class BackendFailure(EngineError):
     """A device, a library or the engine itself failed."""
 
@@ -145,6 +165,8 @@ _BY_CODE: tuple[type[EngineError], ...] = (
     OutOfMemory,
     Cancelled,
     BackendFailure,
+    QueueFull,
+    EngineClosed,
 )
 
 

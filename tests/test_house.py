@@ -24,6 +24,7 @@ MAY_INCLUDE_UPSTREAM = {
     "backend",
     "log",
     "model",
+    "llama_forward",
     "quantize",
     "runner",
     "tensor_type",

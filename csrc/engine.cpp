@@ -1,0 +1,410 @@
+#include "engine.h"
+
+#include "best_token.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+
+namespace jan {
+
+double engine::clock_s() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+engine::engine(std::unique_ptr<forward> model, std::shared_ptr<const piece_table> pieces,
+               const engine_options & options)
+    : forward_(std::move(model)), pieces_(std::move(pieces)), options_([&] {
+          engine_options o = options;
+          o.schedule.max_rows = std::min(o.schedule.max_rows, forward_->max_rows());
+          return o;
+      }()),
+      shape_(forward_->shape()), ledger_(shape_), scheduler_(options_.schedule, ledger_, cost_),
+      thread_([this] { run(); }) {}
+
+engine::~engine() {
+    close(false);
+    forward_->abort();
+    thread_.join();
+}
+
+uint64_t engine::submit(request ask) {
+    const auto n_prompt = static_cast<int64_t>(ask.prompt.size());
+    if (ask.prompt.empty()) {
+        throw error(errc::invalid_argument, "prompt: there are no tokens to start from");
+    }
+    if (n_prompt > shape_.n_ctx) {
+        throw error(errc::context_overflow, "a prompt of " + std::to_string(n_prompt) +
+                                                " tokens does not fit a context of " +
+                                                std::to_string(shape_.n_ctx))
+            .with("n_prompt", n_prompt)
+            .with("n_ctx", shape_.n_ctx);
+    }
+    const int n_vocab = pieces_->n_tokens();
+    for (const token id : ask.prompt) {
+        if (id < 0 || id >= n_vocab) {
+            throw error(errc::invalid_argument,
+                        "prompt: token id " + std::to_string(id) + " is outside the vocabulary")
+                .with("token", id);
+        }
+    }
+    if (ask.max_tokens < -1 || ask.n_keep < 0 || ask.n_top < -1 || ask.n_top > n_vocab) {
+        throw error(errc::invalid_argument, "max_tokens, n_keep or n_top is out of range");
+    }
+    if (closed_) {
+        throw error(errc::engine_closed, "the engine is closed");
+    }
+    const int n_ahead = n_open_.fetch_add(1) - shape_.n_lanes - options_.max_waiting;
+    if (n_ahead >= 0) {
+        n_open_.fetch_sub(1);
+        const double wait_s = mean_request_s_ * (options_.max_waiting + shape_.n_lanes) / shape_.n_lanes;
+        throw error(errc::queue_full, std::to_string(options_.max_waiting) + " requests wait already")
+            .with("retry_after_ms", std::max<int64_t>(1000, std::llround(wait_s * 1000 / 4)));
+    }
+    ask.id = next_id_.fetch_add(1);
+    const uint64_t id = ask.id;
+    stats_.n_submitted.fetch_add(1);
+    inbox_.put({command::kind::submit, id, std::move(ask)});
+    return id;
+}
+
+void engine::cancel(uint64_t id) { inbox_.put({command::kind::cancel, id, {}}); }
+
+void engine::close(bool drain) {
+    closed_ = true;
+    inbox_.put({drain ? command::kind::drain : command::kind::abort, 0, {}});
+}
+
+// Everything below runs on the engine's thread.
+
+void engine::run() {
+    try {
+        calibrate();
+        while (obey(scheduler_.idle())) {
+            step();
+        }
+    } catch (...) {
+        const error what = current_error();
+        closed_ = true;
+        std::fprintf(stderr, "jan-engine: the step loop ended: %s\n", what.message.c_str());
+        end_all(finish_reason::failed, what);
+        outbox_.put(told_);
+    }
+    outbox_.close();
+}
+
+// How long passes of a few sizes take, so that the first prompts are cut sensibly. Also reads
+// every weight once.
+void engine::calibrate() {
+    request nothing;
+    nothing.prompt.assign(static_cast<size_t>(std::min(128, options_.schedule.max_rows)), 0);
+    sequence s(nothing, clock_s());
+    s.lane = 0;
+    const double began_s = clock_s();
+    for (const int n_rows : {1, 1, 8, 32, 128}) {
+        const double spent_s = clock_s() - began_s;
+        if (n_rows > s.n_prompt() || spent_s + cost_.seconds(n_rows) > options_.calibrate_s) {
+            return;
+        }
+        const slice rows{&s, n_rows, true};
+        const double start_s = clock_s();
+        const pass_status status = forward_->run(&rows, 1);
+        if (status == pass_status::done) {
+            forward_->logits(0);
+            cost_.observe(n_rows, clock_s() - start_s);
+        }
+        forward_->apply({lane_change::kind::trim, 0, -1, 0, 0});
+        if (status != pass_status::done || closed_) {
+            return;
+        }
+    }
+}
+
+// Commands since the last step. False when it is time to end.
+bool engine::obey(bool wait) {
+    stats_.heartbeat_s = clock_s();
+    if (wait && draining_) {
+        return false;
+    }
+    inbox_.take(commands_, wait);
+    now_s_ = clock_s();
+    for (command & c : commands_) {
+        switch (c.what) {
+            case command::kind::submit: {
+                auto s = std::make_unique<sequence>(std::move(c.ask), now_s_);
+                scheduler_.submit(s.get());
+                sequences_.emplace(c.id, std::move(s));
+                break;
+            }
+            case command::kind::cancel: {
+                const auto found = sequences_.find(c.id);
+                if (found != sequences_.end()) {
+                    end(*found->second, finish_reason::cancelled);
+                }
+                break;
+            }
+            case command::kind::drain: draining_ = true; break;
+            case command::kind::abort:
+                draining_ = true;
+                end_all(finish_reason::cancelled, error());
+                break;
+        }
+    }
+    commands_.clear();
+    outbox_.put(told_);
+    return !(draining_ && scheduler_.idle());
+}
+
+void engine::step() {
+    const double start_s = clock_s();
+    now_s_ = start_s;
+    forward_s_ = 0;
+    const step_plan & plan = scheduler_.plan(now_s_);
+    bool intact = true;
+    for (const lane_change & change : plan.changes) {
+        intact = apply(change) && intact;
+    }
+    int begin = 0;
+    for (const int pass_end : plan.pass_ends) {
+        if (intact) {  // else somebody has more to compute than was planned: plan again
+            run_pass(plan.slices.data() + begin, pass_end - begin);
+        }
+        begin = pass_end;
+    }
+    outbox_.put(told_);
+
+    const double end_s = clock_s();
+    const auto n_passes = static_cast<int>(plan.pass_ends.size());
+    stats_.n_steps.fetch_add(1);
+    stats_.n_parked.fetch_add(plan.parked.size());
+    stats_.n_decode_rows.fetch_add(static_cast<uint64_t>(plan.n_decode));
+    stats_.n_prefill_rows.fetch_add(static_cast<uint64_t>(plan.n_prefill));
+    stats_.forward_s = stats_.forward_s + forward_s_;
+    stats_.busy_s = stats_.busy_s + end_s - start_s;
+    stats_.n_waiting = scheduler_.n_waiting();
+    stats_.n_running = scheduler_.n_running();
+    stats_.n_cells_used = ledger_.n_used();
+    stats_.step.add(end_s - start_s);
+    stats_.rows_per_step.add(plan.n_decode + plan.n_prefill);
+    if (plan.n_prefill > 0) {
+        stats_.prefill_rows_per_step.add(plan.n_prefill);
+    }
+    trace_.add({start_s, forward_s_, end_s, plan.n_decode, plan.n_prefill, n_passes, scheduler_.n_waiting()});
+    if (options_.check_integrity) {
+        std::string why;
+        if (!scheduler_.check_integrity(why)) {
+            throw error(errc::internal, "after a step: " + why);
+        }
+    }
+}
+
+// False when the cells of its lanes were lost on the way.
+bool engine::apply(const lane_change & change) {
+    const double start_s = clock_s();
+    try {
+        forward_->apply(change);
+    } catch (const error &) {
+        // The lanes' cells are lost: whoever runs there computes them again.
+        for (const int lane : {change.lane, change.what == lane_change::kind::trim ? -1 : change.other}) {
+            if (lane < 0) {
+                continue;
+            }
+            forward_->apply({lane_change::kind::trim, lane, -1, 0, 0});
+            ledger_.truncate(lane, 0);
+            for (sequence * s : scheduler_.running()) {
+                if (s->lane == lane) {
+                    scheduler_.lost(s);
+                }
+            }
+        }
+        return false;
+    }
+    if (change.what == lane_change::kind::swap || change.what == lane_change::kind::copy) {
+        stats_.n_moved.fetch_add(1);
+        const int n = ledger_.n_tokens(change.lane) +
+                      (change.what == lane_change::kind::swap ? ledger_.n_tokens(change.other) : 0);
+        scheduler_.copied(n, clock_s() - start_s);
+    }
+    return true;
+}
+
+void engine::run_pass(const slice * slices, int n) {
+    int n_rows = 0;
+    for (int i = 0; i < n; ++i) {
+        n_rows += slices[i].n_tokens;
+    }
+    const double start_s = clock_s();
+    const pass_status status = forward_->run(slices, n);
+    if (status == pass_status::done) {
+        forward_->logits(0);  // the pass has ended when its results are here
+    }
+    now_s_ = clock_s();
+    forward_s_ += now_s_ - start_s;
+    stats_.n_passes.fetch_add(1);
+    switch (status) {
+        case pass_status::done: {
+            cost_.observe(n_rows, now_s_ - start_s);
+            int row = 0;
+            for (int i = 0; i < n; ++i) {
+                advance(slices[i], row);
+                row += slices[i].output ? 1 : 0;
+            }
+            break;
+        }
+        case pass_status::aborted: break;  // the engine is being closed; obey() ends everyone
+        case pass_status::out_of_cells:
+        case pass_status::failed:
+            stats_.n_failed_passes.fetch_add(1);
+            fail_pass(slices, n, error(errc::backend_failure, forward_->failure()));
+            break;
+    }
+}
+
+// Computes each sequence of the failed pass anew, one by one: only those that fail alone end.
+void engine::fail_pass(const slice * slices, int n, const error & why) {
+    for (int i = 0; i < n; ++i) {
+        sequence & s = *slices[i].of;
+        forward_->apply({lane_change::kind::trim, s.lane, -1, 0, 0});
+        scheduler_.lost(&s);
+    }
+    if (n == 1) {
+        end(*slices[0].of, finish_reason::failed, why);
+        return;
+    }
+    for (int i = 0; i < n; ++i) {
+        sequence & s = *slices[i].of;
+        while (s.n_left() > 1 || (slices[i].output && s.n_left() == 1)) {
+            const int n_rows = std::min(s.n_left(), options_.schedule.max_rows);
+            const slice alone{&s, n_rows, n_rows == s.n_left()};
+            if (forward_->run(&alone, 1) != pass_status::done) {
+                forward_->apply({lane_change::kind::trim, s.lane, -1, 0, 0});
+                scheduler_.lost(&s);
+                end(s, finish_reason::failed, error(errc::backend_failure, forward_->failure()));
+                break;
+            }
+            const bool last = alone.output;
+            advance(alone, 0);
+            if (last) {
+                break;
+            }
+        }
+    }
+}
+
+void engine::advance(const slice & done, int row) {
+    sequence & s = *done.of;
+    const int n_of_prompt = std::min(done.n_tokens, std::max(0, s.n_prompt() - s.n_computed));
+    s.n_evaluated += s.truncated ? 0 : n_of_prompt;
+    stats_.n_prompt_tokens.fetch_add(static_cast<uint64_t>(n_of_prompt));
+    scheduler_.computed(done);
+    if (done.output) {
+        take_token(s, forward_->logits(row));
+    }
+}
+
+void engine::take_token(sequence & s, const float * logits) {
+    const bool first = s.made.empty();
+    if (first) {
+        s.first_token_s = now_s_;
+        stats_.prefill.add(now_s_ - s.started_s);
+        stats_.queue.add(s.started_s - s.arrived_s);
+        stats_.first_token.add(now_s_ - s.arrived_s);
+        stats_.n_cached_tokens.fetch_add(static_cast<uint64_t>(s.n_cached));
+    } else {
+        stats_.token_gap.add(now_s_ - s.last_token_s);
+    }
+    s.last_token_s = now_s_;
+    if (s.ask.max_tokens == 0) {
+        end(s, finish_reason::length);
+        return;
+    }
+    const int n_vocab = forward_->n_vocab();
+    const token chosen = best_token(logits, n_vocab);
+    if (s.ask.n_top >= 0) {
+        append_logprobs(logits, n_vocab, chosen, s.ask.n_top, s.logprobs);
+    }
+    s.tokens.push_back(chosen);
+    s.made.push_back(chosen);
+    if (pieces_->ends_generation(chosen) && !s.ask.ignore_eos) {
+        end(s, finish_reason::stop);
+        return;
+    }
+    if (s.text.add(pieces_->bytes(chosen))) {
+        end(s, finish_reason::stop);
+        return;
+    }
+    if (s.ask.max_tokens > 0 && static_cast<int>(s.made.size()) >= s.ask.max_tokens) {
+        end(s, finish_reason::length);
+        return;
+    }
+    if (static_cast<int>(s.tokens.size()) > shape_.n_ctx) {
+        if (!s.ask.shift_context || !scheduler_.shift(&s, forward_->can_shift())) {
+            end(s, finish_reason::length);
+            return;
+        }
+        stats_.n_shifted.fetch_add(1);
+    }
+    if (s.ask.stream) {
+        tell(s);
+    }
+}
+
+// What became safe to show since the last event, if anything did.
+void engine::tell(sequence & s) {
+    const std::string_view text = s.text.take();
+    if (text.empty()) {
+        return;
+    }
+    event e;
+    e.request = s.ask.id;
+    e.text = told_.add_text(text);
+    e.tokens = event_batch::add(told_.tokens, s.made.data() + s.n_told, s.made.size() - s.n_told);
+    e.logprobs = event_batch::add(told_.logprobs, s.logprobs.data(), s.logprobs.size());
+    s.n_told = s.made.size();
+    s.logprobs.clear();
+    told_.events.push_back(e);
+}
+
+void engine::end(sequence & s, finish_reason reason, const error & failure) {
+    s.text.finish();
+    event e;
+    e.request = s.ask.id;
+    e.text = told_.add_text(s.text.take());
+    e.tokens = event_batch::add(told_.tokens, s.made.data() + s.n_told, s.made.size() - s.n_told);
+    e.logprobs = event_batch::add(told_.logprobs, s.logprobs.data(), s.logprobs.size());
+    e.ending = static_cast<int32_t>(told_.endings.size());
+    ending last;
+    last.reason = reason;
+    last.stop = s.text.stop_found();
+    last.failure = failure;
+    last.used.n_prompt = s.n_prompt();
+    last.used.n_generated = static_cast<int>(s.made.size());
+    last.used.n_cached = std::max(0, s.n_cached);
+    last.used.n_evaluated = s.n_evaluated;
+    last.used.n_parked = s.n_parked;
+    last.used.truncated = s.truncated;
+    const double started_s = s.started_s > 0 ? s.started_s : now_s_;
+    const double first_s = s.first_token_s > 0 ? s.first_token_s : now_s_;
+    last.used.queued_s = started_s - s.arrived_s;
+    last.used.prefill_s = s.started_s > 0 ? first_s - started_s : 0;
+    last.used.decode_s = s.first_token_s > 0 ? s.last_token_s - first_s : 0;
+    told_.endings.push_back(std::move(last));
+    told_.events.push_back(e);
+
+    stats_.n_finished.fetch_add(1);
+    stats_.n_cancelled.fetch_add(reason == finish_reason::cancelled ? 1 : 0);
+    stats_.n_failed.fetch_add(reason == finish_reason::failed ? 1 : 0);
+    mean_request_s_ = mean_request_s_ + 0.1 * (now_s_ - s.arrived_s - mean_request_s_);
+    n_open_.fetch_sub(1);
+    scheduler_.retire(&s);
+    sequences_.erase(s.ask.id);  // s is gone
+}
+
+void engine::end_all(finish_reason reason, const error & failure) {
+    while (!sequences_.empty()) {
+        end(*sequences_.begin()->second, reason, failure);
+    }
+}
+
+}  // namespace jan

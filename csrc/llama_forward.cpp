@@ -1,0 +1,207 @@
+#include "llama_forward.h"
+
+#include "abort_guard.h"
+#include "error.h"
+#include "log.h"
+#include "runner.h"
+#include "sequence.h"
+
+#include "ggml.h"
+
+#include <algorithm>
+#include <string>
+
+namespace jan {
+
+namespace {
+
+// More than this many lanes on a CPU read faster each from a buffer of its own (see the ADR).
+constexpr int most_unified_lanes = 16;
+
+bool is_aborted(void * flag) {
+    return static_cast<std::atomic<bool> *>(flag)->load(std::memory_order_relaxed);
+}
+
+ggml_type cache_type(const std::string & name) {
+    for (const ggml_type type : {GGML_TYPE_F32, GGML_TYPE_F16, GGML_TYPE_BF16, GGML_TYPE_Q8_0, GGML_TYPE_Q5_1,
+                                 GGML_TYPE_Q5_0, GGML_TYPE_Q4_1, GGML_TYPE_Q4_0, GGML_TYPE_IQ4_NL}) {
+        if (name == ggml_type_name(type)) {
+            return type;
+        }
+    }
+    throw error(errc::invalid_argument, "cache_type: '" + name + "' is no type of a cache",
+                "one of: f32 f16 bf16 q8_0 q5_1 q5_0 q4_1 q4_0 iq4_nl");
+}
+
+void require(bool condition, const char * what) {
+    if (!condition) {
+        throw error(errc::invalid_argument, what);
+    }
+}
+
+}  // namespace
+
+llama_forward::llama_forward(std::shared_ptr<const model> source, const forward_options & options)
+    : model_(std::move(source)), pool_(checked_n_threads(options.n_threads), options.poll),
+      max_rows_(options.max_rows), batch_{} {
+    const model_facts facts = model_->facts();
+    if (facts.vocab_only) {
+        throw error(errc::unsupported_feature, "only the vocabulary of this model was loaded");
+    }
+    if (!facts.has_decoder || facts.has_encoder || facts.is_diffusion) {
+        throw error(errc::unsupported_feature, "this model does not generate text token by token");
+    }
+    require(options.n_lanes > 0 && options.n_lanes <= 256, "n_parallel must be between 1 and 256");
+    require(options.max_rows >= 8 && options.max_rows <= 8192, "n_ubatch must be between 8 and 8192");
+    require(options.n_ctx >= 0 && options.n_cells >= 0, "n_ctx and n_cells must not be negative");
+
+    const auto round_up = [](int64_t n) { return (n + 255) / 256 * 256; };  // upstream's granularity
+    const int64_t n_ctx = round_up(options.n_ctx > 0 ? options.n_ctx : facts.n_ctx_train);
+    const bool recurrent = facts.is_recurrent || facts.is_hybrid;
+    shape_.n_lanes = options.n_lanes;
+    shape_.mode = options.kv_mode >= 0                                    ? static_cast<kv_mode>(options.kv_mode)
+                  : options.n_lanes > most_unified_lanes || recurrent ? kv_mode::streams
+                                                                          : kv_mode::unified;
+    shape_.n_cells = options.n_cells > 0 ? round_up(options.n_cells) : n_ctx * options.n_lanes;
+    if (shape_.mode == kv_mode::streams) {
+        shape_.n_ctx = static_cast<int>(std::min(n_ctx, shape_.n_cells / options.n_lanes / 256 * 256));
+        shape_.n_cells = static_cast<int64_t>(shape_.n_ctx) * options.n_lanes;
+    } else {
+        shape_.n_ctx = static_cast<int>(std::min(n_ctx, shape_.n_cells));
+    }
+    require(shape_.n_ctx >= 256 && shape_.n_cells <= INT32_MAX, "the cache must give each lane at least 256 cells");
+    shape_.can_truncate = !recurrent;
+
+    llama_context_params params = llama_context_default_params();
+    params.n_ctx = static_cast<uint32_t>(shape_.n_cells);
+    params.n_batch = static_cast<uint32_t>(max_rows_);  // one call, one forward pass
+    params.n_ubatch = static_cast<uint32_t>(max_rows_);
+    params.n_seq_max = static_cast<uint32_t>(shape_.n_lanes);
+    params.n_outputs_max = static_cast<uint32_t>(std::min(shape_.n_lanes, max_rows_));
+    params.n_threads = pool_.n_threads();
+    params.n_threads_batch = pool_.n_threads();
+    params.type_k = params.type_v = cache_type(options.cache_type);
+    params.flash_attn_type = static_cast<llama_flash_attn_type>(options.flash_attention);
+    params.kv_unified = shape_.mode == kv_mode::unified;
+    params.swa_full = true;  // a sliding window forgets what prefix reuse needs
+    params.no_perf = true;
+    params.abort_callback = is_aborted;
+    params.abort_callback_data = &abort_;
+
+    const log_capture log;
+    const abort_guard guard;
+    context_.reset(llama_init_from_model(model_->handle(), params));
+    if (!context_) {
+        const std::string reason = log.reason("the context could not be created");
+        if (log_capture::speaks_of_memory(reason)) {
+            throw error(errc::out_of_memory, reason, "a smaller n_ctx or n_parallel needs less memory");
+        }
+        throw error(errc::backend_failure, reason);
+    }
+    memory_ = llama_get_memory(context_.get());
+    if (!memory_) {
+        throw error(errc::unsupported_feature, "this model computes embeddings, it does not generate text");
+    }
+    can_shift_ = llama_memory_can_shift(memory_);
+    llama_attach_threadpool(context_.get(), pool_.handle(), pool_.handle());
+    n_vocab_ = llama_vocab_n_tokens(llama_model_get_vocab(model_->handle()));
+    batch_ = llama_batch_init(max_rows_, 0, 1);
+}
+
+llama_forward::~llama_forward() {
+    if (batch_.token) {
+        llama_batch_free(batch_);
+    }
+}
+
+pass_status llama_forward::run(const slice * slices, int n) {
+    batch_.n_tokens = 0;
+    for (int i = 0; i < n; ++i) {
+        const sequence & s = *slices[i].of;
+        for (int j = 0; j < slices[i].n_tokens; ++j) {
+            const int row = batch_.n_tokens++;
+            batch_.token[row] = s.tokens[static_cast<size_t>(s.n_computed + j)];
+            batch_.pos[row] = s.n_computed + j;
+            batch_.n_seq_id[row] = 1;
+            batch_.seq_id[row][0] = s.lane;
+            batch_.logits[row] = slices[i].output && j + 1 == slices[i].n_tokens;
+        }
+    }
+    logits_ = nullptr;
+    const log_capture log;
+    switch (llama_decode(context_.get(), batch_)) {
+        case 0: return pass_status::done;
+        case 1: failure_ = log.reason("the cache is full"); return pass_status::out_of_cells;
+        case 2: abort_ = false; return pass_status::aborted;
+        default: failure_ = log.reason("the forward pass failed"); return pass_status::failed;
+    }
+}
+
+const float * llama_forward::logits(int row) {
+    if (!logits_) {
+        logits_ = llama_get_logits(context_.get());  // waits for the device, and puts rows in order
+    }
+    return logits_ + static_cast<int64_t>(row) * n_vocab_;
+}
+
+void llama_forward::apply(const lane_change & change) {
+    switch (change.what) {
+        case lane_change::kind::trim:
+            if (!llama_memory_seq_rm(memory_, change.lane, change.n, -1)) {
+                llama_memory_seq_rm(memory_, change.lane, -1, -1);
+                throw error(errc::backend_failure, "the cache could not be cut");
+            }
+            break;
+        case lane_change::kind::copy: copy_lane(change.other, change.lane, change.n); break;
+        case lane_change::kind::swap: swap_lanes(change.lane, change.other); break;
+        case lane_change::kind::shift:
+            llama_memory_seq_rm(memory_, change.lane, change.n_keep, change.n_keep + change.n);
+            llama_memory_seq_add(memory_, change.lane, change.n_keep + change.n, -1, -change.n);
+            break;
+    }
+}
+
+void llama_forward::copy_lane(int from, int to, int n) {
+    if (shape_.mode == kv_mode::unified) {
+        llama_memory_seq_cp(memory_, from, to, 0, n);
+        return;
+    }
+    // Upstream's copy between streams moves whole buffers and rebuilds its graphs; the state
+    // functions move only the cells in use.
+    save_lane(from, saved_);
+    restore_lane(to, saved_);
+    llama_memory_seq_rm(memory_, to, n, -1);
+}
+
+void llama_forward::swap_lanes(int a, int b) {
+    save_lane(a, saved_);
+    save_lane(b, saved_too_);
+    llama_memory_seq_rm(memory_, a, -1, -1);
+    llama_memory_seq_rm(memory_, b, -1, -1);
+    restore_lane(a, saved_too_);
+    restore_lane(b, saved_);
+}
+
+void llama_forward::save_lane(int lane, std::vector<uint8_t> & into) {
+    into.clear();
+    if (llama_memory_seq_pos_max(memory_, lane) < 0) {
+        return;
+    }
+    into.resize(llama_state_seq_get_size(context_.get(), lane));
+    into.resize(llama_state_seq_get_data(context_.get(), into.data(), into.size(), lane));
+    if (into.empty()) {
+        throw error(errc::backend_failure, "the cells of a lane could not be read");
+    }
+}
+
+void llama_forward::restore_lane(int lane, const std::vector<uint8_t> & from) {
+    if (from.empty()) {
+        return;
+    }
+    if (llama_state_seq_set_data(context_.get(), from.data(), from.size(), lane) == 0) {
+        llama_memory_seq_rm(memory_, lane, -1, -1);
+        throw error(errc::backend_failure, "the cells of a lane could not be written");
+    }
+}
+
+}  // namespace jan

@@ -1,0 +1,74 @@
+// The forward pass through llama.cpp. The only file that runs batches of many sequences.
+#pragma once
+
+#include "forward.h"
+#include "model.h"
+#include "thread_pool.h"
+
+#include "llama.h"
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace jan {
+
+struct forward_options {
+    int n_lanes = 8;      // sequences at the same time
+    int n_ctx = 0;        // tokens of the longest sequence; 0 = what the model was trained for
+    int64_t n_cells = 0;  // of the whole cache; 0 = n_lanes * n_ctx, or what free memory allows
+    int max_rows = 512;   // of one pass
+    int n_threads = 0;    // 0 = one per physical core
+    int poll = 50;        // 0-100, how long a worker spins for the next pass before it sleeps
+    int kv_mode = -1;     // a kv_mode, or -1: chosen by the machine and n_lanes
+    std::string cache_type = "f16";  // of the cache: f16, bf16, f32, q8_0, q4_0 and others
+    int flash_attention = -1;        // -1: where the device has it
+};
+
+class llama_forward final : public forward {
+  public:
+    // Throws invalid_argument, unsupported_feature for a model that does not generate, and
+    // out_of_memory when the cache does not fit.
+    llama_forward(std::shared_ptr<const model> source, const forward_options & options);
+    ~llama_forward() override;
+
+    const kv_shape & shape() const override { return shape_; }
+    int max_rows() const override { return max_rows_; }
+    int n_vocab() const override { return n_vocab_; }
+    bool can_shift() const override { return can_shift_; }
+    int n_threads() const { return pool_.n_threads(); }
+
+    pass_status run(const slice * slices, int n) override;
+    const std::string & failure() const override { return failure_; }
+    const float * logits(int row) override;
+    void apply(const lane_change & change) override;
+    void abort() override { abort_ = true; }
+
+  private:
+    struct deleter {
+        void operator()(llama_context * c) const { llama_free(c); }
+    };
+
+    void copy_lane(int from, int to, int n);
+    void swap_lanes(int a, int b);
+    void save_lane(int lane, std::vector<uint8_t> & into);
+    void restore_lane(int lane, const std::vector<uint8_t> & from);
+
+    std::shared_ptr<const model> model_;
+    thread_pool pool_;  // outlives the context it is attached to
+    std::atomic<bool> abort_{false};
+    std::unique_ptr<llama_context, deleter> context_;
+    llama_memory_t memory_ = nullptr;
+    kv_shape shape_;
+    int max_rows_;
+    int n_vocab_;
+    bool can_shift_ = false;
+    llama_batch batch_;
+    const float * logits_ = nullptr;
+    std::string failure_;
+    std::vector<uint8_t> saved_;  // a lane on its way to another
+    std::vector<uint8_t> saved_too_;
+};
+
+}  // namespace jan

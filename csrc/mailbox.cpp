@@ -1,0 +1,63 @@
+#include "mailbox.h"
+
+#include <chrono>
+#include <utility>
+
+namespace jan {
+
+void inbox::put(command c) {
+    {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        commands_.push_back(std::move(c));
+        filled_.store(true, std::memory_order_release);
+    }
+    ready_.notify_one();
+}
+
+void inbox::take(std::vector<command> & into, bool wait) {
+    into.clear();
+    if (!wait && !filled_.load(std::memory_order_acquire)) {
+        return;
+    }
+    std::unique_lock<std::mutex> lock(mutex_);
+    if (wait) {
+        ready_.wait(lock, [&] { return !commands_.empty(); });
+    }
+    into.swap(commands_);
+    filled_.store(false, std::memory_order_relaxed);
+}
+
+void outbox::put(event_batch & from) {
+    if (from.empty()) {
+        return;
+    }
+    {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        if (batch_.empty()) {
+            std::swap(batch_, from);
+        } else {
+            batch_.append(from);
+        }
+    }
+    ready_.notify_one();
+    from.clear();
+}
+
+void outbox::close() {
+    {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        closed_ = true;
+    }
+    ready_.notify_all();
+}
+
+bool outbox::take(event_batch & into, double timeout_s) {
+    into.clear();
+    std::unique_lock<std::mutex> lock(mutex_);
+    ready_.wait_for(lock, std::chrono::duration<double>(timeout_s),
+                    [&] { return closed_ || !batch_.empty(); });
+    std::swap(into, batch_);
+    return !(closed_ && into.empty());
+}
+
+}  // namespace jan

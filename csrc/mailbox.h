@@ -1,0 +1,58 @@
+// The two ways between callers and the engine's thread: commands in, batches of events out.
+// Any thread may use either; nobody holds a lock while it works.
+#pragma once
+
+#include "event.h"
+#include "request.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <vector>
+
+namespace jan {
+
+struct command {
+    enum class kind : int { submit, cancel, drain, abort };
+    kind what;
+    uint64_t id = 0;  // for cancel
+    request ask;      // for submit
+};
+
+class inbox {
+  public:
+    void put(command c);
+
+    // Moves what has come into `into` (emptied first). With `wait` it blocks until there is
+    // something. Without, it costs one atomic read when there is nothing.
+    void take(std::vector<command> & into, bool wait);
+
+  private:
+    std::atomic<bool> filled_{false};
+    std::mutex mutex_;
+    std::condition_variable ready_;
+    std::vector<command> commands_;
+};
+
+// A reader that is slow finds more events in one batch, in order; none is lost.
+class outbox {
+  public:
+    // The events become visible at once, a waiting reader wakes, and `from` is empty again.
+    void put(event_batch & from);
+
+    // No more events come. Readers get what is left, then false.
+    void close();
+
+    // Swaps the events so far for an empty batch with memory of its own. False when closed and
+    // empty; an empty batch after timeout_s without events.
+    bool take(event_batch & into, double timeout_s);
+
+  private:
+    std::mutex mutex_;
+    std::condition_variable ready_;
+    event_batch batch_;
+    bool closed_ = false;
+};
+
+}  // namespace jan

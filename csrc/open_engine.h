@@ -1,0 +1,20 @@
+// Puts an engine together from its parts.
+#pragma once
+
+#include "engine.h"
+#include "llama_forward.h"
+#include "null_forward.h"
+
+#include <memory>
+
+namespace jan {
+
+// Throws what llama_forward's constructor throws.
+std::unique_ptr<engine> open_engine(std::shared_ptr<const model> source, const forward_options & options,
+                                    const engine_options & running);
+
+// An engine over nothing, for benchmarks of the engine itself. Token i is the letter i % 26;
+// none ends a generation.
+std::unique_ptr<engine> open_null_engine(const null_options & options, const engine_options & running);
+
+}  // namespace jan

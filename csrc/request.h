@@ -1,0 +1,34 @@
+// What a caller asks the engine for. Plain data, immutable once submitted.
+#pragma once
+
+#include "token.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace jan {
+
+struct request {
+    uint64_t id = 0;  // unique within an engine; 0 is nobody
+    std::vector<token> prompt;
+    int max_tokens = -1;  // -1: until the context is full
+    int n_top = -1;       // log-probabilities: -1 none, 0 of the chosen token, n of the n best too
+    int n_keep = 0;       // prompt tokens that survive a context shift
+    bool shift_context = false;
+    bool ignore_eos = false;
+    bool cache_prompt = true;  // false: reuses nobody's cells and offers its own to nobody
+    bool stream = true;        // false: all text comes with the last event
+    std::string cache_salt;    // equal prompts share cells only under equal salts
+    std::string caller;        // waiting callers take turns; "" is a caller too
+    std::vector<std::string> stop;
+};
+
+enum class finish_reason : int {
+    stop = 0,   // the model ended its turn, or a stop string was met
+    length,     // max_tokens or the context was reached
+    cancelled,  // by its caller, or the engine closed
+    failed,     // see the event's error
+};
+
+}  // namespace jan

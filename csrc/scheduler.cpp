@@ -1,0 +1,428 @@
+#include "scheduler.h"
+
+#include <algorithm>
+#include <map>
+
+namespace jan {
+
+namespace {
+
+constexpr int reserve_per_stream = 16;  // cells kept free for each running stream at admission
+
+bool younger(const sequence * a, const sequence * b) { return a->admitted > b->admitted; }
+
+}  // namespace
+
+scheduler::scheduler(const scheduler_options & options, kv_ledger & ledger, cost_model & cost)
+    : options_(options), ledger_(ledger), cost_(cost) {}
+
+void scheduler::empty_lane(int lane) {
+    if (ledger_.n_tokens(lane) > 0) {
+        ledger_.truncate(lane, 0);
+        pending_.push_back({lane_change::kind::trim, lane, -1, 0, 0});
+    }
+}
+
+void scheduler::retire(sequence * s) {
+    waiting_.erase(std::remove(waiting_.begin(), waiting_.end(), s), waiting_.end());
+    const auto found = std::find(running_.begin(), running_.end(), s);
+    if (found == running_.end()) {
+        return;
+    }
+    running_.erase(found);
+    if (ledger_.release(s->lane)) {
+        pending_.push_back({lane_change::kind::trim, s->lane, -1, 0, 0});
+    }
+    s->lane = -1;
+}
+
+void scheduler::lost(sequence * s) {
+    ledger_.truncate(s->lane, 0);
+    s->n_computed = 0;
+}
+
+void scheduler::park(sequence * s) {
+    running_.erase(std::find(running_.begin(), running_.end(), s));
+    if (ledger_.release(s->lane)) {
+        pending_.push_back({lane_change::kind::trim, s->lane, -1, 0, 0});
+    }
+    s->lane = -1;
+    s->n_computed = 0;
+    ++s->n_parked;
+    waiting_.insert(waiting_.begin(), s);
+    plan_.parked.push_back(s);
+}
+
+// Frees cells for `for_whom`: caches first, then the youngest running sequence but itself.
+bool scheduler::make_room(int64_t n_cells, const sequence * for_whom) {
+    while (ledger_.n_free() < n_cells) {
+        const int cached = ledger_.oldest_idle_lane();
+        if (cached >= 0) {
+            empty_lane(cached);
+            continue;
+        }
+        const auto youngest = std::min_element(running_.begin(), running_.end(), younger);
+        if (youngest == running_.end() || *youngest == for_whom || (for_whom && younger(for_whom, *youngest))) {
+            return false;
+        }
+        park(*youngest);
+    }
+    return true;
+}
+
+bool scheduler::shift(sequence * s, bool movable) {
+    const int n_computed = s->n_computed;
+    const int n_keep = std::min(s->ask.n_keep, n_computed / 2);
+    const int n_drop = (n_computed - n_keep) / 2;
+    if (n_drop <= 0) {
+        return false;
+    }
+    s->tokens.erase(s->tokens.begin() + n_keep, s->tokens.begin() + n_keep + n_drop);
+    s->truncated = true;
+    if (movable && !ledger_.shares_cells(s->lane)) {
+        ledger_.shift(s->lane, n_keep, n_drop);
+        pending_.push_back({lane_change::kind::shift, s->lane, -1, n_drop, n_keep});
+        s->n_computed -= n_drop;
+    } else {  // another lane has the same cells: compute the rest anew at its new place
+        ledger_.truncate(s->lane, n_keep);
+        pending_.push_back({lane_change::kind::trim, s->lane, -1, n_keep, 0});
+        s->n_computed = n_keep;
+    }
+    return true;
+}
+
+void scheduler::computed(const slice & done) {
+    sequence * s = done.of;
+    ledger_.append(s->lane, s->tokens.data() + s->n_computed, done.n_tokens);
+    s->n_computed += done.n_tokens;
+}
+
+void scheduler::copied(int n_tokens, double seconds) {
+    if (n_tokens > 0) {
+        copy_token_s_ += 0.25 * (seconds / n_tokens - copy_token_s_);
+    }
+}
+
+int scheduler::n_decoding() const {
+    return static_cast<int>(
+        std::count_if(running_.begin(), running_.end(), [](const sequence * s) { return s->n_left() == 1; }));
+}
+
+const step_plan & scheduler::plan(double now_s) {
+    plan_.clear();
+    plan_.changes.swap(pending_);
+    pending_.clear();
+    close_lanes(now_s);
+    admit(now_s);
+    plan_decode();
+    plan_prefill(now_s);
+    form_passes();
+    plan_.changes.insert(plan_.changes.end(), pending_.begin(), pending_.end());
+    pending_.clear();
+    return plan_;
+}
+
+// Callers take turns, each with its shortest prompt first; having waited makes a prompt shorter.
+void scheduler::order_by_turn(std::vector<sequence *> & of, double now_s) const {
+    const auto length = [&](const sequence * s) {
+        return s->n_left() / (1 + std::max(0.0, now_s - s->arrived_s) / options_.patience_s);
+    };
+    std::stable_sort(of.begin(), of.end(),
+                     [&](const sequence * a, const sequence * b) { return length(a) < length(b); });
+    std::map<std::string, int> turns;
+    std::map<const sequence *, int> turn;
+    for (const sequence * s : of) {
+        turn[s] = turns[s->ask.caller]++;
+    }
+    if (turns.size() > 1) {
+        std::stable_sort(of.begin(), of.end(),
+                         [&](const sequence * a, const sequence * b) { return turn[a] < turn[b]; });
+    }
+}
+
+// True while a running sequence is computing more of this one's prefix than the cache has.
+bool scheduler::must_follow(sequence * s, int n_found) {
+    if (!s->ask.cache_prompt || !ledger_.shape().can_truncate) {
+        return false;
+    }
+    const int most = static_cast<int>(s->tokens.size()) - 1;
+    for (const sequence * other : running_) {
+        if (other->n_left() <= 1 || !other->ask.cache_prompt || other->ask.cache_salt != s->ask.cache_salt) {
+            continue;
+        }
+        const int n = std::min(most, static_cast<int>(other->tokens.size()));
+        const auto end = std::mismatch(s->tokens.begin(), s->tokens.begin() + n, other->tokens.begin()).first;
+        const int common = static_cast<int>(end - s->tokens.begin());
+        if (common > other->n_computed && common >= n_found + options_.min_shared) {
+            s->leader = other->ask.id;
+            s->n_wanted = common;
+            return true;
+        }
+    }
+    return false;
+}
+
+void scheduler::admit(double now_s) {
+    if (waiting_.empty() || ledger_.idle_lane() < 0) {
+        return;
+    }
+    order_ = waiting_;
+    // Those that were parked are further on than anyone and go first.
+    const auto parked = [](const sequence * s) { return s->n_parked > 0; };
+    const auto others = std::stable_partition(order_.begin(), order_.end(), parked);
+    std::vector<sequence *> rest(others, order_.end());
+    order_by_turn(rest, now_s);
+    std::copy(rest.begin(), rest.end(), others);
+    for (sequence * s : order_) {
+        if (ledger_.idle_lane() < 0) {
+            return;
+        }
+        if (s->leader) {
+            const auto leads = [&](const sequence * r) { return r->ask.id == s->leader; };
+            const auto leader = std::find_if(running_.begin(), running_.end(), leads);
+            if (leader != running_.end() && (*leader)->n_computed < s->n_wanted) {
+                continue;
+            }
+            s->leader = 0;
+        }
+        prefix_match match;
+        if (s->ask.cache_prompt) {
+            match = ledger_.longest_prefix(s->tokens, static_cast<int>(s->tokens.size()) - 1, s->ask.cache_salt);
+        }
+        if (must_follow(s, match.n_tokens)) {
+            continue;
+        }
+        const int64_t n_needed = static_cast<int64_t>(s->tokens.size()) - match.n_tokens +
+                                 static_cast<int64_t>(reserve_per_stream) * n_running();
+        const int kept = match.n_tokens > 0 && ledger_.idle(match.lane) ? match.lane : -1;
+        if (!running_.empty() && ledger_.n_free() < INT64_MAX &&
+            ledger_.n_free() + ledger_.n_evictable(kept) < n_needed) {
+            return;  // nobody overtakes whoever waits for cells
+        }
+        give_lane(s, match, now_s);
+    }
+}
+
+void scheduler::give_lane(sequence * s, const prefix_match & match, double now_s) {
+    int lane = match.lane;
+    // An idle lane is continued in place, unless much of what it holds would be lost by that
+    // and there is another one to copy to.
+    const bool in_place = lane >= 0 && ledger_.idle(lane) && 2 * match.n_tokens >= ledger_.n_tokens(lane);
+    if (!in_place) {
+        const int other = ledger_.idle_lane(match.lane);
+        if (other >= 0) {
+            empty_lane(other);
+            if (match.n_tokens > 0) {
+                ledger_.copy(match.lane, other, match.n_tokens);
+                pending_.push_back({lane_change::kind::copy, other, match.lane, match.n_tokens, 0});
+            }
+            lane = other;
+        }
+    }
+    if (ledger_.n_tokens(lane) > match.n_tokens) {
+        ledger_.truncate(lane, match.n_tokens);
+        pending_.push_back({lane_change::kind::trim, lane, -1, match.n_tokens, 0});
+    }
+    ledger_.claim(lane, s->ask.id, s->ask.cache_salt, s->ask.cache_prompt);
+    waiting_.erase(std::find(waiting_.begin(), waiting_.end(), s));
+    running_.push_back(s);
+    s->lane = lane;
+    s->n_computed = match.n_tokens;
+    if (s->n_cached < 0) {
+        s->n_cached = match.n_tokens;
+        s->started_s = now_s;
+        s->admitted = ++n_admitted_;
+    }
+    std::stable_sort(running_.begin(), running_.end(),
+                     [](const sequence * a, const sequence * b) { return younger(b, a); });
+}
+
+void scheduler::plan_decode() {
+    order_.clear();
+    for (sequence * s : running_) {
+        if (s->n_left() == 1) {
+            order_.push_back(s);
+        }
+    }
+    for (sequence * s : order_) {  // oldest first: the youngest give way
+        if (s->lane < 0 || plan_.n_decode == options_.max_rows) {
+            continue;
+        }
+        if (!make_room(plan_.n_decode + 1, s)) {
+            park(s);
+            continue;
+        }
+        plan_.slices.push_back({s, 1, true});
+        ++plan_.n_decode;
+    }
+    // Making room for an older one may have parked a younger one that was already planned.
+    const auto gone = [](const slice & planned) { return planned.of->lane < 0; };
+    plan_.slices.erase(std::remove_if(plan_.slices.begin(), plan_.slices.end(), gone), plan_.slices.end());
+    plan_.n_decode = static_cast<int>(plan_.slices.size());
+}
+
+int scheduler::prefill_rows() const {
+    const int n_decode = plan_.n_decode;
+    const int most = options_.max_rows;
+    if (n_decode == 0) {
+        return cost_.rows_within(options_.pass_limit_s, std::min(64, most), most);
+    }
+    const double alone = cost_.seconds(n_decode);
+    const double limit = std::max(options_.token_gap_s, options_.slowdown * alone);
+    if (ledger_.shape().mode == kv_mode::unified) {  // prompt rows ride along in the same pass
+        return std::max(8, cost_.rows_within(limit, n_decode, most) - n_decode);
+    }
+    return cost_.rows_within(limit - alone, 8, most);
+}
+
+void scheduler::plan_prefill(double now_s) {
+    order_.clear();
+    for (sequence * s : running_) {
+        if (s->n_left() > 1) {
+            order_.push_back(s);
+        }
+    }
+    if (order_.empty()) {
+        return;
+    }
+    order_by_turn(order_, now_s);
+    int n_rows = std::min(prefill_rows(), options_.max_rows - plan_.n_decode);
+    for (sequence * s : order_) {
+        if (s->lane < 0 || n_rows <= 0) {
+            continue;
+        }
+        int n = std::min(s->n_left(), n_rows);
+        const int n_planned = plan_.n_decode + plan_.n_prefill;
+        // With nothing else to do, the older ones may take cells from the younger.
+        if (!make_room(n_planned + n, plan_.empty() ? s : running_.back())) {
+            n = static_cast<int>(std::min<int64_t>(n, ledger_.n_free() - n_planned));
+        }
+        if (n <= 0 || s->lane < 0) {
+            continue;
+        }
+        plan_.slices.push_back({s, n, n == s->n_left()});
+        plan_.n_prefill += n;
+        n_rows -= n;
+    }
+}
+
+void scheduler::form_passes() {
+    const auto by_lane = [](const slice & a, const slice & b) { return a.of->lane < b.of->lane; };
+    auto & slices = plan_.slices;
+    if (slices.empty()) {
+        return;
+    }
+    if (ledger_.shape().mode == kv_mode::unified) {
+        std::sort(slices.begin(), slices.end(), by_lane);
+        plan_.pass_ends.push_back(static_cast<int>(slices.size()));
+        return;
+    }
+    // One buffer per lane: a pass takes neighbouring lanes with equally many rows.
+    std::sort(slices.begin(), slices.end(), [&](const slice & a, const slice & b) {
+        return (a.n_tokens == 1) != (b.n_tokens == 1) ? a.n_tokens == 1 : by_lane(a, b);
+    });
+    for (size_t i = 1; i <= slices.size(); ++i) {
+        if (i == slices.size() || slices[i].n_tokens != slices[i - 1].n_tokens ||
+            slices[i].of->lane != slices[i - 1].of->lane + 1) {
+            plan_.pass_ends.push_back(static_cast<int>(i));
+        }
+    }
+}
+
+// Decoding lanes that are not neighbours cost a pass per run of neighbours. The time lost so
+// is counted, and once it exceeds what moving lanes together costs, they are moved.
+void scheduler::close_lanes(double now_s) {
+    (void)now_s;
+    if (ledger_.shape().mode == kv_mode::unified) {
+        return;
+    }
+    order_.clear();
+    for (sequence * s : running_) {
+        if (s->n_left() == 1) {
+            order_.push_back(s);
+        }
+    }
+    std::sort(order_.begin(), order_.end(), [](const sequence * a, const sequence * b) { return a->lane < b->lane; });
+    const int n = static_cast<int>(order_.size());
+    double apart = 0;
+    int n_run = 0;
+    int n_runs = 0;
+    for (int i = 0; i < n; ++i) {
+        ++n_run;
+        if (i + 1 == n || order_[static_cast<size_t>(i) + 1]->lane != order_[static_cast<size_t>(i)]->lane + 1) {
+            apart += cost_.seconds(n_run);
+            n_run = 0;
+            ++n_runs;
+        }
+    }
+    if (n_runs <= 1) {
+        scattered_s_ = 0;
+        return;
+    }
+    scattered_s_ += std::max(0.0, apart - cost_.seconds(n));
+    // The window of n lanes that the fewest tokens must move into.
+    const auto decodes = [&](int lane) {
+        return std::any_of(order_.begin(), order_.end(), [&](const sequence * s) { return s->lane == lane; });
+    };
+    int best = 0;
+    int64_t best_moved = INT64_MAX;
+    for (int first = 0; first + n <= ledger_.shape().n_lanes; ++first) {
+        int64_t moved = 0;
+        for (int lane = 0; lane < ledger_.shape().n_lanes; ++lane) {
+            const bool inside = lane >= first && lane < first + n;
+            moved += inside != decodes(lane) ? ledger_.n_tokens(lane) : 0;
+        }
+        if (moved < best_moved) {
+            best = first;
+            best_moved = moved;
+        }
+    }
+    if (static_cast<double>(best_moved) * copy_token_s_ > scattered_s_) {
+        return;
+    }
+    scattered_s_ = 0;
+    int hole = best;
+    for (sequence * s : order_) {
+        if (s->lane >= best && s->lane < best + n) {
+            continue;
+        }
+        while (decodes(hole)) {
+            ++hole;
+        }
+        const int from = s->lane;
+        for (sequence * other : running_) {
+            other->lane = other->lane == hole ? from : other == s ? hole : other->lane;
+        }
+        ledger_.swap(from, hole);
+        plan_.changes.push_back({lane_change::kind::swap, hole, from, 0, 0});
+    }
+}
+
+bool scheduler::check_integrity(std::string & why) const {
+    if (!ledger_.check_integrity(why)) {
+        return false;
+    }
+    int n_owned = 0;
+    for (int lane = 0; lane < ledger_.shape().n_lanes; ++lane) {
+        n_owned += ledger_.idle(lane) ? 0 : 1;
+    }
+    for (const sequence * s : running_) {
+        if (s->lane < 0 || ledger_.owner(s->lane) != s->ask.id || ledger_.n_tokens(s->lane) != s->n_computed) {
+            why = "request " + std::to_string(s->ask.id) + " and its lane disagree";
+            return false;
+        }
+    }
+    for (const sequence * s : waiting_) {
+        if (s->lane >= 0 || s->n_computed != 0) {
+            why = "request " + std::to_string(s->ask.id) + " waits and has cells";
+            return false;
+        }
+    }
+    if (n_owned != n_running()) {
+        why = std::to_string(n_owned) + " lanes owned by " + std::to_string(n_running()) + " sequences";
+        return false;
+    }
+    return true;
+}
+
+}  // namespace jan

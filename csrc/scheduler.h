@@ -1,0 +1,88 @@
+// Decides what each step computes: who gets a lane, who decodes, whose prompt goes on and how
+// far, who gives way when cells run out. Sees neither the model nor its memory.
+#pragma once
+
+#include "cost_model.h"
+#include "kv_ledger.h"
+#include "sequence.h"
+#include "step_plan.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace jan {
+
+struct scheduler_options {
+    int max_rows = 512;             // of one pass
+    double pass_limit_s = 0.5;      // a pass of prompts alone is cut to this where more rows do not pay
+    double token_gap_s = 0.04;      // between two tokens of a stream, prompts may always take this much
+    double slowdown = 2.5;          // or this multiple of the step without any prompt
+    double patience_s = 10;         // waiting this long counts as much as being half as long
+    int min_shared = 32;            // waiting for another's prefix pays from this many tokens
+};
+
+// For one thread. Does not own the sequences: each submitted one is retired by its owner.
+class scheduler {
+  public:
+    scheduler(const scheduler_options & options, kv_ledger & ledger, cost_model & cost);
+
+    void submit(sequence * s) { waiting_.push_back(s); }
+
+    // It has ended: its lane is free from the next plan on.
+    void retire(sequence * s);
+
+    // What to do now. Empty only when nothing can run: nobody waits, or the lanes of all are
+    // to be emptied first, which the next plan finds done.
+    const step_plan & plan(double now_s);
+
+    // The rows of a slice are in the cache now.
+    void computed(const slice & done);
+
+    // The sequence's cells are lost (its lane was emptied by the owner): compute it anew.
+    void lost(sequence * s);
+
+    // Makes room in a lane that reached its context: true when the sequence can go on.
+    bool shift(sequence * s, bool movable);
+
+    void copied(int n_tokens, double seconds);  // what a move of cells took, for later choices
+
+    int n_waiting() const { return static_cast<int>(waiting_.size()); }
+    int n_running() const { return static_cast<int>(running_.size()); }
+    bool idle() const { return waiting_.empty() && running_.empty(); }
+    const std::vector<sequence *> & waiting() const { return waiting_; }
+    const std::vector<sequence *> & running() const { return running_; }
+
+    // The ledger's integrity, and that lanes and sequences agree about each other.
+    bool check_integrity(std::string & why) const;
+
+  private:
+    void admit(double now_s);
+    sequence * next_waiting(double now_s);
+    bool must_follow(sequence * s, int n_found);
+    void give_lane(sequence * s, const prefix_match & match, double now_s);
+    void order_by_turn(std::vector<sequence *> & of, double now_s) const;
+    void plan_decode();
+    void plan_prefill(double now_s);
+    int prefill_rows() const;
+    bool make_room(int64_t n_cells, const sequence * for_whom);
+    void park(sequence * s);
+    void empty_lane(int lane);
+    void close_lanes(double now_s);
+    void form_passes();
+    int n_decoding() const;
+
+    scheduler_options options_;
+    kv_ledger & ledger_;
+    cost_model & cost_;
+    std::vector<sequence *> waiting_;
+    std::vector<sequence *> running_;  // oldest first
+    std::vector<sequence *> order_;    // scratch
+    std::vector<lane_change> pending_;  // changes decided between two plans
+    step_plan plan_;
+    uint64_t n_admitted_ = 0;
+    double scattered_s_ = 0;  // lost so far to decoding lanes that are not neighbours
+    double copy_token_s_ = 1e-5;
+};
+
+}  // namespace jan

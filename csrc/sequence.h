@@ -1,0 +1,51 @@
+// All state of one request while the engine has it.
+#pragma once
+
+#include "event.h"
+#include "request.h"
+#include "text_stream.h"
+
+#include <cstddef>
+#include <vector>
+
+namespace jan {
+
+// Owned by the engine, for its thread alone. tokens[0, n_computed) are in the cache; the rest
+// is still to be computed, so a sequence that generates has exactly one token left, and one
+// that lost its cells simply has more.
+struct sequence {
+    explicit sequence(request r, double now_s)
+        : ask(std::move(r)), tokens(ask.prompt), text(ask.stop), arrived_s(now_s) {}
+
+    int n_left() const { return static_cast<int>(tokens.size()) - n_computed; }
+    int n_prompt() const { return static_cast<int>(ask.prompt.size()); }
+
+    const request ask;
+    std::vector<token> tokens;
+    text_stream text;
+
+    int lane = -1;       // of the cache, -1 while it waits
+    int n_computed = 0;  // of tokens
+    std::vector<token> made;  // generated; after a context shift not all are in `tokens`
+    size_t n_told = 0;        // of made, already in an event
+    std::vector<token_logprob> logprobs;  // of those not yet in an event
+
+    int n_cached = -1;   // prompt tokens found in the cache; -1 before it ran first
+    int n_evaluated = 0; // prompt tokens computed for it, again after parking included
+    int n_parked = 0;    // times it had to give its cells away
+    bool truncated = false;
+    bool cancelled = false;
+
+    uint64_t admitted = 0;  // rank by age among the running, from 1
+
+    // The running sequence that is computing a prefix this one will need, and how much of it.
+    uint64_t leader = 0;
+    int n_wanted = 0;
+
+    double arrived_s;
+    double started_s = 0;  // when it first got a lane
+    double first_token_s = 0;
+    double last_token_s = 0;
+};
+
+}  // namespace jan

@@ -1,0 +1,128 @@
+"""The engine on an event loop: submit a request, read its events."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import weakref
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from jan_engine import _core, log
+from jan_engine.model import Model
+from jan_engine.stream import Stream
+from jan_engine.types import EngineOptions, Event, Request, open_core, read_event, submit
+
+__all__ = ["AsyncEngine"]
+
+
+class AsyncEngine:
+    """Serves one model to any number of tasks. Close it, or use it with `async with`.
+
+    The step loop runs on a native thread without the GIL. One further thread waits for its
+    events and hands those of a step to the loop in one call.
+    """
+
+    def __init__(self, model: Model | str | Path, options: EngineOptions | None = None) -> None:
+        self.model = model if isinstance(model, Model) else Model(model)
+        self.options = options or EngineOptions()
+        try:
+            self.core = open_core(self.model.core, self.options)
+        finally:
+            log.forward()
+        self._streams = _Streams()
+        self._pump = threading.Thread(
+            target=_pump, args=(self.core, self._streams), name="jan-events", daemon=True
+        )
+        self._pump.start()
+
+    def submit(self, request: Request) -> Stream:
+        """Queue a request. Its events come on the running loop.
+
+        Raises InvalidRequest, ContextOverflow, QueueFull or EngineClosed at once. A text prompt
+        is tokenised here: tokenise long ones on another thread and pass the ids.
+        """
+        prompt = request.prompt
+        if isinstance(prompt, str):
+            prompt = self.model.tokenize(prompt, parse_special=True)
+        core = self.core
+        request_id = 0
+
+        def cancel() -> None:
+            if request_id:
+                core.cancel(request_id)
+
+        stream = Stream(asyncio.get_running_loop(), cancel)
+        with self._streams.lock:  # its first event may be told before submit() returns
+            request_id = submit(core, request, prompt)
+            self._streams.by_request[request_id] = weakref.ref(stream)
+        return stream
+
+    def stats(self) -> dict[str, Any]:
+        """Counters, sums and histograms since the start, read without stopping anything."""
+        return self.core.stats()
+
+    def write_trace(self, path: str | Path) -> None:
+        """The last steps in Chrome's trace format, for chrome://tracing or Perfetto."""
+        events: list[dict[str, Any]] = []
+        for step in self.core.trace():
+            rows = {name: step[name] for name in ("n_decode", "n_prefill", "n_passes", "n_waiting")}
+            total_us = (step["end_s"] - step["start_s"]) * 1e6
+            frame = {"ph": "X", "pid": 1, "tid": 1, "ts": step["start_s"] * 1e6}
+            events.append({**frame, "name": "step", "dur": total_us, "args": rows})
+            events.append({**frame, "name": "forward", "dur": step["forward_s"] * 1e6})
+        Path(path).write_text(json.dumps({"traceEvents": events}))
+
+    async def close(self, *, drain: bool = False) -> None:
+        """Take no more requests; with `drain` let those there are come to their end."""
+        self.core.close(drain)
+        await asyncio.get_running_loop().run_in_executor(None, self._pump.join)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "core"):
+            self.core.close(False)  # the pump ends when the engine has told everything
+
+
+class _Streams:
+    """Who reads which request's events. Shared by the loops and the pump."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.by_request: dict[int, weakref.ref[Stream]] = {}
+
+    def find(self, request_id: int, *, ended: bool) -> Stream | None:
+        with self.lock:
+            take = self.by_request.pop if ended else self.by_request.get
+            reference = take(request_id, None)
+        return reference() if reference else None
+
+
+def _pump(core: _core.Engine, streams: _Streams) -> None:
+    """Carry events to their loops until the engine is closed. One call per step and loop."""
+    while (told := core.take(1.0)) is not None:
+        batches: dict[asyncio.AbstractEventLoop, list[tuple[Stream, Event]]] = {}
+        for record in told:
+            stream = streams.find(record[0], ended=record[4] is not None)
+            if stream is not None:
+                batches.setdefault(stream.loop, []).append((stream, read_event(record)))
+        for loop, batch in batches.items():
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_deliver, batch)
+
+
+def _deliver(batch: list[tuple[Stream, Event]]) -> None:
+    for stream, event in batch:
+        stream.deliver(event)

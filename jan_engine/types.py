@@ -1,0 +1,192 @@
+"""What goes into the engine and what comes out of it."""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+from typing import Any, NamedTuple
+
+import msgspec
+
+from jan_engine import _core
+from jan_engine.errors import EngineError, InvalidRequest
+
+__all__ = [
+    "Completion",
+    "EngineOptions",
+    "Event",
+    "Finish",
+    "FinishReason",
+    "KvMode",
+    "Request",
+    "TokenLogprob",
+    "Usage",
+]
+
+
+class KvMode(IntEnum):
+    """How the cache is laid out; AUTO chooses by the number of lanes."""
+
+    AUTO = -1
+    UNIFIED = 0  # one pool of cells: what one sequence does not need another may use
+    STREAMS = 1  # a part of its own for each sequence: faster when many run at once
+
+
+class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How an engine runs its model."""
+
+    n_parallel: int = 8  # sequences at the same time; further requests wait
+    n_ctx: int = 0  # tokens of the longest sequence; 0: what the model was trained for
+    n_cells: int = 0  # tokens the whole cache holds; 0: n_parallel * n_ctx
+    n_ubatch: int = 512  # tokens of one forward pass
+    n_threads: int = 0  # 0: one per physical core
+    poll: int = 50  # 0 to 100: how long an idle worker spins before it sleeps
+    kv_mode: KvMode = KvMode.AUTO
+    cache_type: str = "f16"  # or q8_0, q4_0: a half or a quarter of the memory
+    flash_attention: bool | None = None  # None: where the device has it
+    max_waiting: int = 1024  # more requests than this without a lane raise QueueFull
+    token_gap_s: float = 0.04  # a prompt may delay the tokens of other streams to this gap,
+    slowdown: float = 2.5  # or to this multiple of the gap without any prompt
+    calibrate_s: float = 1.0  # spent at the start on measuring forward passes
+    check_integrity: bool = False  # let the engine check its books after every step
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One prompt and what to do with it."""
+
+    prompt: str | list[int]
+    max_tokens: int | None = None  # None: until the context is full
+    stop: list[str] = []
+    ignore_eos: bool = False
+    logprobs: int | None = None  # of the chosen token, and of so many best ones beside it
+    cache_prompt: bool = True  # False: reuses nothing and leaves nothing to reuse
+    cache_salt: str = ""  # equal prompts share work only under equal salts
+    caller: str = ""  # callers take turns
+    shift_context: bool = False  # forget the middle instead of ending when the context is full
+    n_keep: int = 0  # prompt tokens that a shift spares
+    stream: bool = True  # False: everything comes in the last event
+
+
+class FinishReason(StrEnum):
+    STOP = "stop"  # the model ended its turn, or a stop string was met
+    LENGTH = "length"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+_REASONS = tuple(FinishReason)  # enum class finish_reason in csrc/request.h, in its order
+
+
+class TokenLogprob(NamedTuple):
+    token: int
+    logprob: float
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """What the request took."""
+
+    n_prompt: int
+    n_generated: int
+    n_cached: int  # prompt tokens found in the cache
+    n_evaluated: int  # prompt tokens computed for this request
+    n_parked: int  # times it gave way when the cache was full
+    truncated: bool  # the context was shifted
+    queued_s: float  # before it got a lane
+    prefill_s: float  # from there to the first token
+    decode_s: float  # from the first token to the last
+
+
+class Finish(msgspec.Struct, frozen=True, kw_only=True):
+    reason: FinishReason
+    usage: Usage
+    stop: str | None = None  # the stop string that was met
+    error: EngineError | None = None  # with FAILED
+
+
+class Event(msgspec.Struct, kw_only=True):
+    """What is new since the last one. Never a part of a stop string or of a character."""
+
+    text: str
+    tokens: list[int]
+    logprobs: list[TokenLogprob]  # the chosen token's, then the best ones', for each token
+    finish: Finish | None = None  # the last event has it
+
+    def extend(self, later: Event) -> None:
+        self.text += later.text
+        self.tokens += later.tokens
+        self.logprobs += later.logprobs
+        self.finish = later.finish
+
+
+class Completion(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole answer."""
+
+    text: str
+    tokens: list[int]
+    logprobs: list[TokenLogprob]
+    finish: Finish
+
+
+# As _core tells it: request, text, tokens, log-probabilities, and at the end how it ended.
+Told = tuple[
+    int,
+    str,
+    list[int],
+    list[tuple[int, float]],
+    tuple[int, dict[str, Any], str, EngineError | None] | None,
+]
+
+
+def open_core(model: _core.Model | None, options: EngineOptions) -> _core.Engine:
+    flash = options.flash_attention
+    return _core.Engine(
+        model,
+        n_parallel=options.n_parallel,
+        n_ctx=options.n_ctx,
+        n_cells=options.n_cells,
+        n_ubatch=options.n_ubatch,
+        n_threads=options.n_threads,
+        poll=options.poll,
+        kv_mode=options.kv_mode,
+        cache_type=options.cache_type.encode(),
+        flash_attention=-1 if flash is None else int(flash),
+        max_waiting=options.max_waiting,
+        token_gap_s=options.token_gap_s,
+        slowdown=options.slowdown,
+        calibrate_s=options.calibrate_s,
+        check_integrity=options.check_integrity,
+    )
+
+
+def submit(core: _core.Engine, request: Request, prompt: list[int]) -> int:
+    for name, number in (("max_tokens", request.max_tokens), ("logprobs", request.logprobs)):
+        if number is not None and not 0 <= number < 2**31:
+            raise InvalidRequest(f"{name}: {number} is out of range")
+    if not 0 <= request.n_keep < 2**31:
+        raise InvalidRequest(f"n_keep: {request.n_keep} is out of range")
+    for token in prompt:
+        if not 0 <= token < 2**31:
+            raise InvalidRequest(f"prompt: {token} is not a token id")
+    return core.submit(
+        prompt,
+        max_tokens=-1 if request.max_tokens is None else request.max_tokens,
+        n_top=-1 if request.logprobs is None else request.logprobs,
+        n_keep=request.n_keep,
+        shift_context=request.shift_context,
+        ignore_eos=request.ignore_eos,
+        cache_prompt=request.cache_prompt,
+        stream=request.stream,
+        cache_salt=request.cache_salt.encode(),
+        caller=request.caller.encode(),
+        stop=[text.encode() for text in request.stop],
+    )
+
+
+def read_event(told: Told) -> Event:
+    _, text, tokens, logprobs, ending = told
+    event = Event(text=text, tokens=tokens, logprobs=[TokenLogprob(*pair) for pair in logprobs])
+    if ending is not None:
+        reason, usage, stop, error = ending
+        event.finish = Finish(
+            reason=_REASONS[reason], usage=Usage(**usage), stop=stop or None, error=error
+        )
+    return event

@@ -9,7 +9,7 @@ namespace jan {
 // nothing observed it calls every pass free, so the first passes are full ones.
 class cost_model {
   public:
-    static constexpr std::array<int, 20> sizes = {1,  2,  4,  6,  8,   12,  16,  24,  32,  48,
+    static constexpr std::array<int, 20> sizes = {1,  2,  4,   6,   8,   12,  16,  24,   32,   48,
                                                   64, 96, 128, 192, 256, 384, 512, 1024, 2048, 4096};
 
     void observe(int n_rows, double seconds);

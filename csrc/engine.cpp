@@ -151,8 +151,10 @@ bool engine::obey(bool wait) {
                 break;
         }
     }
-    commands_.clear();
-    outbox_.put(told_);
+    if (!commands_.empty()) {
+        commands_.clear();
+        publish();
+    }
     return !(draining_ && scheduler_.idle());
 }
 
@@ -172,7 +174,6 @@ void engine::step() {
         }
         begin = pass_end;
     }
-    outbox_.put(told_);
 
     const double end_s = clock_s();
     const auto n_passes = static_cast<int>(plan.pass_ends.size());
@@ -182,9 +183,6 @@ void engine::step() {
     stats_.n_prefill_rows.fetch_add(static_cast<uint64_t>(plan.n_prefill));
     stats_.forward_s = stats_.forward_s + forward_s_;
     stats_.busy_s = stats_.busy_s + end_s - start_s;
-    stats_.n_waiting = scheduler_.n_waiting();
-    stats_.n_running = scheduler_.n_running();
-    stats_.n_cells_used = ledger_.n_used();
     stats_.step.add(end_s - start_s);
     stats_.rows_per_step.add(plan.n_decode + plan.n_prefill);
     if (plan.n_prefill > 0) {
@@ -197,6 +195,15 @@ void engine::step() {
             throw error(errc::internal, "after a step: " + why);
         }
     }
+    publish();
+}
+
+// Tells callers what happened; whoever reads the stats upon that finds it counted.
+void engine::publish() {
+    stats_.n_waiting = scheduler_.n_waiting();
+    stats_.n_running = scheduler_.n_running();
+    stats_.n_cells_used = ledger_.n_used();
+    outbox_.put(told_);
 }
 
 // False when the cells of its lanes were lost on the way.

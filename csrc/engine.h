@@ -58,6 +58,7 @@ class engine {
     void calibrate();
     bool obey(bool wait);
     void step();
+    void publish();
     bool apply(const lane_change & change);
     void run_pass(const slice * slices, int n);
     void fail_pass(const slice * slices, int n, const error & why);

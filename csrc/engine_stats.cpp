@@ -46,7 +46,7 @@ std::vector<step_trace::entry> step_trace::read() const {
     const uint64_t n = n_.load();
     for (uint64_t i = n > size ? n - size : 0; i < n; ++i) {
         const slot & s = slots_[i % size];
-        const entry e{s.start_s.load(),  s.forward_s.load(), s.end_s.load(),    s.n_decode.load(),
+        const entry e{s.start_s.load(),   s.forward_s.load(), s.end_s.load(),    s.n_decode.load(),
                       s.n_prefill.load(), s.n_passes.load(),  s.n_waiting.load()};
         if (s.turn.load() == 2 * i + 2) {  // else it was overwritten meanwhile
             found.push_back(e);

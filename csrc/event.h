@@ -44,9 +44,9 @@ struct ending {
 
 struct event {
     uint64_t request = 0;
-    range text;      // of event_batch::text
-    range tokens;    // of event_batch::tokens
-    range logprobs;  // of event_batch::logprobs: one per token, each followed by n_top more
+    range text;           // of event_batch::text
+    range tokens;         // of event_batch::tokens
+    range logprobs;       // of event_batch::logprobs: one per token, each followed by n_top more
     int32_t ending = -1;  // of event_batch::endings; -1: more is to come
 };
 

@@ -50,7 +50,8 @@ prefix_match kv_ledger::longest_prefix(const std::vector<token> & tokens, int mo
         if (!shape_.can_truncate && common != static_cast<int>(l.tokens.size())) {
             continue;  // the state after the last token is the only one there is
         }
-        if (common > best.n_tokens || (common > 0 && common == best.n_tokens && !idle(best.lane) && idle(i))) {
+        if (common > best.n_tokens ||
+            (common > 0 && common == best.n_tokens && !idle(best.lane) && idle(i))) {
             best = {i, common};
         }
     }

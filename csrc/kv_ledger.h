@@ -40,8 +40,8 @@ class kv_ledger {
     int n_tokens(int lane) const { return static_cast<int>(at(lane).tokens.size()); }
     bool shares_cells(int lane) const;
 
-    int64_t n_used() const { return n_used_; }       // cells that hold something
-    int64_t n_free() const;                          // cells that a row may take now
+    int64_t n_used() const { return n_used_; }        // cells that hold something
+    int64_t n_free() const;                           // cells that a row may take now
     int64_t n_evictable(int except_lane = -1) const;  // cells that dropping every idle lane frees
 
     // The lane with the longest prefix of `tokens` that may be reused under `salt`, at most

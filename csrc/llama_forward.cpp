@@ -54,14 +54,15 @@ llama_forward::llama_forward(std::shared_ptr<const model> source, const forward_
     require(options.n_lanes > 0 && options.n_lanes <= 256, "n_parallel must be between 1 and 256");
     require(options.max_rows >= 8 && options.max_rows <= 8192, "n_ubatch must be between 8 and 8192");
     require(options.n_ctx >= 0 && options.n_cells >= 0, "n_ctx and n_cells must not be negative");
+    require(options.poll >= 0 && options.poll <= 100, "poll must be between 0 and 100");
 
     const auto round_up = [](int64_t n) { return (n + 255) / 256 * 256; };  // upstream's granularity
     const int64_t n_ctx = round_up(options.n_ctx > 0 ? options.n_ctx : facts.n_ctx_train);
     const bool recurrent = facts.is_recurrent || facts.is_hybrid;
     shape_.n_lanes = options.n_lanes;
-    shape_.mode = options.kv_mode >= 0                                    ? static_cast<kv_mode>(options.kv_mode)
+    shape_.mode = options.kv_mode >= 0                                ? static_cast<kv_mode>(options.kv_mode)
                   : options.n_lanes > most_unified_lanes || recurrent ? kv_mode::streams
-                                                                          : kv_mode::unified;
+                                                                      : kv_mode::unified;
     shape_.n_cells = options.n_cells > 0 ? round_up(options.n_cells) : n_ctx * options.n_lanes;
     if (shape_.mode == kv_mode::streams) {
         shape_.n_ctx = static_cast<int>(std::min(n_ctx, shape_.n_cells / options.n_lanes / 256 * 256));
@@ -69,7 +70,8 @@ llama_forward::llama_forward(std::shared_ptr<const model> source, const forward_
     } else {
         shape_.n_ctx = static_cast<int>(std::min(n_ctx, shape_.n_cells));
     }
-    require(shape_.n_ctx >= 256 && shape_.n_cells <= INT32_MAX, "the cache must give each lane at least 256 cells");
+    require(shape_.n_ctx >= 256 && shape_.n_cells <= INT32_MAX,
+            "the cache must give each lane at least 256 cells");
     shape_.can_truncate = !recurrent;
 
     llama_context_params params = llama_context_default_params();
@@ -95,6 +97,9 @@ llama_forward::llama_forward(std::shared_ptr<const model> source, const forward_
         const std::string reason = log.reason("the context could not be created");
         if (log_capture::speaks_of_memory(reason)) {
             throw error(errc::out_of_memory, reason, "a smaller n_ctx or n_parallel needs less memory");
+        }
+        if (reason.find("cache type") != std::string::npos) {  // it does not fit the model's heads
+            throw error(errc::invalid_argument, "cache_type: " + reason);
         }
         throw error(errc::backend_failure, reason);
     }

@@ -16,7 +16,9 @@ uint64_t mix(uint64_t hash, token id) {
     return hash ^ (hash >> 29);
 }
 
-token of(uint64_t hash, int n_vocab) { return static_cast<token>((hash >> 16) % static_cast<uint64_t>(n_vocab)); }
+token of(uint64_t hash, int n_vocab) {
+    return static_cast<token>((hash >> 16) % static_cast<uint64_t>(n_vocab));
+}
 
 }  // namespace
 
@@ -90,9 +92,7 @@ pass_status null_forward::run(const slice * slices, int n) {
 void null_forward::apply(const lane_change & change) {
     lane & l = at(change.lane);
     switch (change.what) {
-        case lane_change::kind::trim:
-            l.resize(std::min(l.size(), static_cast<size_t>(change.n)));
-            break;
+        case lane_change::kind::trim: l.resize(std::min(l.size(), static_cast<size_t>(change.n))); break;
         case lane_change::kind::copy: {
             l.clear();
             const lane & from = at(change.other);

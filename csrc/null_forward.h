@@ -18,8 +18,8 @@ struct null_options {
     kv_shape shape;
     int max_rows = 512;
     int n_vocab = 64;
-    double pass_s = 0;  // how long a pass takes, slept away
-    double row_s = 0;   // and each of its rows
+    double pass_s = 0;    // how long a pass takes, slept away
+    double row_s = 0;     // and each of its rows
     int fail_token = -1;  // a pass with this token fails
 };
 

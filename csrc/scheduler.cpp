@@ -8,6 +8,7 @@ namespace jan {
 namespace {
 
 constexpr int reserve_per_stream = 16;  // cells kept free for each running stream at admission
+constexpr size_t looked_at = 256;       // of those that wait, at each admission
 
 bool younger(const sequence * a, const sequence * b) { return a->admitted > b->admitted; }
 
@@ -62,7 +63,8 @@ bool scheduler::make_room(int64_t n_cells, const sequence * for_whom) {
             continue;
         }
         const auto youngest = std::min_element(running_.begin(), running_.end(), younger);
-        if (youngest == running_.end() || *youngest == for_whom || (for_whom && younger(for_whom, *youngest))) {
+        if (youngest == running_.end() || *youngest == for_whom ||
+            (for_whom && younger(for_whom, *youngest))) {
             return false;
         }
         park(*youngest);
@@ -125,7 +127,8 @@ const step_plan & scheduler::plan(double now_s) {
 // Callers take turns, each with its shortest prompt first; having waited makes a prompt shorter.
 void scheduler::order_by_turn(std::vector<sequence *> & of, double now_s) const {
     const auto length = [&](const sequence * s) {
-        return s->n_left() / (1 + std::max(0.0, now_s - s->arrived_s) / options_.patience_s);
+        return (s->n_left() - s->found.n_tokens) /
+               (1 + std::max(0.0, now_s - s->arrived_s) / options_.patience_s);
     };
     std::stable_sort(of.begin(), of.end(),
                      [&](const sequence * a, const sequence * b) { return length(a) < length(b); });
@@ -166,6 +169,16 @@ void scheduler::admit(double now_s) {
     if (waiting_.empty() || ledger_.idle_lane() < 0) {
         return;
     }
+    // What the cache has of each decides the order too: whoever finds most comes before another
+    // takes that lane. Far back in a long queue nobody is looked at yet.
+    for (size_t i = 0; i < std::min<size_t>(waiting_.size(), looked_at); ++i) {
+        sequence * s = waiting_[i];
+        s->found = {};
+        if (s->ask.cache_prompt) {
+            const int most = static_cast<int>(s->tokens.size()) - 1;  // one is left to compute
+            s->found = ledger_.longest_prefix(s->tokens, most, s->ask.cache_salt);
+        }
+    }
     order_ = waiting_;
     // Those that were parked are further on than anyone and go first.
     const auto parked = [](const sequence * s) { return s->n_parked > 0; };
@@ -187,7 +200,8 @@ void scheduler::admit(double now_s) {
         }
         prefix_match match;
         if (s->ask.cache_prompt) {
-            match = ledger_.longest_prefix(s->tokens, static_cast<int>(s->tokens.size()) - 1, s->ask.cache_salt);
+            match =
+                ledger_.longest_prefix(s->tokens, static_cast<int>(s->tokens.size()) - 1, s->ask.cache_salt);
         }
         if (must_follow(s, match.n_tokens)) {
             continue;
@@ -228,6 +242,7 @@ void scheduler::give_lane(sequence * s, const prefix_match & match, double now_s
     running_.push_back(s);
     s->lane = lane;
     s->n_computed = match.n_tokens;
+    s->found = {};
     if (s->n_cached < 0) {
         s->n_cached = match.n_tokens;
         s->started_s = now_s;
@@ -342,14 +357,16 @@ void scheduler::close_lanes(double now_s) {
             order_.push_back(s);
         }
     }
-    std::sort(order_.begin(), order_.end(), [](const sequence * a, const sequence * b) { return a->lane < b->lane; });
+    std::sort(order_.begin(), order_.end(),
+              [](const sequence * a, const sequence * b) { return a->lane < b->lane; });
     const int n = static_cast<int>(order_.size());
     double apart = 0;
     int n_run = 0;
     int n_runs = 0;
     for (int i = 0; i < n; ++i) {
         ++n_run;
-        if (i + 1 == n || order_[static_cast<size_t>(i) + 1]->lane != order_[static_cast<size_t>(i)]->lane + 1) {
+        if (i + 1 == n ||
+            order_[static_cast<size_t>(i) + 1]->lane != order_[static_cast<size_t>(i)]->lane + 1) {
             apart += cost_.seconds(n_run);
             n_run = 0;
             ++n_runs;
@@ -407,7 +424,8 @@ bool scheduler::check_integrity(std::string & why) const {
         n_owned += ledger_.idle(lane) ? 0 : 1;
     }
     for (const sequence * s : running_) {
-        if (s->lane < 0 || ledger_.owner(s->lane) != s->ask.id || ledger_.n_tokens(s->lane) != s->n_computed) {
+        if (s->lane < 0 || ledger_.owner(s->lane) != s->ask.id ||
+            ledger_.n_tokens(s->lane) != s->n_computed) {
             why = "request " + std::to_string(s->ask.id) + " and its lane disagree";
             return false;
         }

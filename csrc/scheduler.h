@@ -14,12 +14,12 @@
 namespace jan {
 
 struct scheduler_options {
-    int max_rows = 512;             // of one pass
-    double pass_limit_s = 0.5;      // a pass of prompts alone is cut to this where more rows do not pay
-    double token_gap_s = 0.04;      // between two tokens of a stream, prompts may always take this much
-    double slowdown = 2.5;          // or this multiple of the step without any prompt
-    double patience_s = 10;         // waiting this long counts as much as being half as long
-    int min_shared = 32;            // waiting for another's prefix pays from this many tokens
+    int max_rows = 512;         // of one pass
+    double pass_limit_s = 0.5;  // a pass of prompts alone is cut to this where more rows do not pay
+    double token_gap_s = 0.04;  // between two tokens of a stream, prompts may always take this much
+    double slowdown = 2.5;      // or this multiple of the step without any prompt
+    double patience_s = 10;     // waiting this long counts as much as being half as long
+    int min_shared = 32;        // waiting for another's prefix pays from this many tokens
 };
 
 // For one thread. Does not own the sequences: each submitted one is retired by its owner.
@@ -76,8 +76,8 @@ class scheduler {
     kv_ledger & ledger_;
     cost_model & cost_;
     std::vector<sequence *> waiting_;
-    std::vector<sequence *> running_;  // oldest first
-    std::vector<sequence *> order_;    // scratch
+    std::vector<sequence *> running_;   // oldest first
+    std::vector<sequence *> order_;     // scratch
     std::vector<lane_change> pending_;  // changes decided between two plans
     step_plan plan_;
     uint64_t n_admitted_ = 0;

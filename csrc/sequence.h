@@ -2,6 +2,7 @@
 #pragma once
 
 #include "event.h"
+#include "kv_ledger.h"
 #include "request.h"
 #include "text_stream.h"
 
@@ -24,18 +25,19 @@ struct sequence {
     std::vector<token> tokens;
     text_stream text;
 
-    int lane = -1;       // of the cache, -1 while it waits
-    int n_computed = 0;  // of tokens
-    std::vector<token> made;  // generated; after a context shift not all are in `tokens`
-    size_t n_told = 0;        // of made, already in an event
+    int lane = -1;                        // of the cache, -1 while it waits
+    int n_computed = 0;                   // of tokens
+    std::vector<token> made;              // generated; after a context shift not all are in `tokens`
+    size_t n_told = 0;                    // of made, already in an event
     std::vector<token_logprob> logprobs;  // of those not yet in an event
 
-    int n_cached = -1;   // prompt tokens found in the cache; -1 before it ran first
-    int n_evaluated = 0; // prompt tokens computed for it, again after parking included
-    int n_parked = 0;    // times it had to give its cells away
+    int n_cached = -1;    // prompt tokens found in the cache; -1 before it ran first
+    int n_evaluated = 0;  // prompt tokens computed for it, again after parking included
+    int n_parked = 0;     // times it had to give its cells away
     bool truncated = false;
     bool cancelled = false;
 
+    prefix_match found;     // in the cache, when it was last looked for; while it waits
     uint64_t admitted = 0;  // rank by age among the running, from 1
 
     // The running sequence that is computing a prefix this one will need, and how much of it.

@@ -33,10 +33,10 @@ class text_stream {
 
     std::vector<std::string> stops_;
     size_t longest_stop_ = 0;
-    std::string text_;      // not yet taken
-    std::string raw_;       // bytes that are not whole code points yet, at most 3
-    size_t n_ready_ = 0;    // of text_, safe to take
-    size_t n_taken_ = 0;    // of text_, given out by the last take()
+    std::string text_;    // not yet taken
+    std::string raw_;     // bytes that are not whole code points yet, at most 3
+    size_t n_ready_ = 0;  // of text_, safe to take
+    size_t n_taken_ = 0;  // of text_, given out by the last take()
     bool stopped_ = false;
     std::string stop_found_;
 };

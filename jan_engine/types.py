@@ -137,6 +137,10 @@ Told = tuple[
 
 
 def open_core(model: _core.Model | None, options: EngineOptions) -> _core.Engine:
+    for name in ("n_parallel", "n_ctx", "n_cells", "n_ubatch", "n_threads", "poll", "max_waiting"):
+        number = getattr(options, name)
+        if not -(2**31) <= number < 2**31:
+            raise InvalidRequest(f"{name}: {number} is out of range")
     flash = options.flash_attention
     return _core.Engine(
         model,

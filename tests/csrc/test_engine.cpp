@@ -321,6 +321,30 @@ void test_the_queue_is_bounded_and_close_drains() {
     }
 }
 
+void test_cancel_frees_cells_within_one_step() {
+    null_options o = lanes(kv_mode::unified, 4, 4000, 16000);
+    o.pass_s = 0.03;
+    engine e(std::make_unique<null_forward>(o), pieces(), tested());
+    std::map<uint64_t, answer> answers;
+    request r;
+    r.prompt.assign(50, 1);
+    r.ignore_eos = true;
+    r.cache_prompt = false;
+    const uint64_t stays = e.submit(r);
+    r.prompt.assign(60, 2);
+    const uint64_t goes = e.submit(r);
+    while (answers[stays].tokens.empty() || answers[goes].tokens.empty()) {
+        read(e, answers, 0.1);
+    }
+    const uint64_t n_steps = e.stats().n_steps;
+    e.cancel(goes);
+    while (!answers[goes].ended) {
+        read(e, answers, 0.1);
+    }
+    CHECK(e.stats().n_steps <= n_steps + 1);
+    CHECK(e.stats().n_cells_used <= 60 + static_cast<int64_t>(answers[stays].tokens.size()));
+}
+
 void test_cancel_is_obeyed_by_many_threads() {
     engine e(std::make_unique<null_forward>(lanes(kv_mode::unified, 16, 400, 6400)), pieces(), tested());
     std::map<uint64_t, answer> answers;
@@ -362,6 +386,7 @@ int main() {
     test_overflow_ends_or_shifts(kv_mode::streams);
     test_scattered_lanes_close_up();
     test_the_queue_is_bounded_and_close_drains();
+    test_cancel_frees_cells_within_one_step();
     test_cancel_is_obeyed_by_many_threads();
     CHECK_DONE();
 }

@@ -15,8 +15,9 @@ namespace jan {
 
 namespace {
 
-// More than this many lanes on a CPU read faster each from a buffer of its own (see the ADR).
-constexpr int most_unified_lanes = 16;
+// Without the flash kernel a CPU reads prompts in small pieces, and decodes, faster (measured in
+// docs/adr/0007), but it needs a row of scores per head: up to this context that is affordable.
+constexpr int most_ctx_without_flash = 8192;
 
 bool is_aborted(void * flag) {
     return static_cast<std::atomic<bool> *>(flag)->load(std::memory_order_relaxed);
@@ -60,9 +61,19 @@ llama_forward::llama_forward(std::shared_ptr<const model> source, const forward_
     const int64_t n_ctx = round_up(options.n_ctx > 0 ? options.n_ctx : facts.n_ctx_train);
     const bool recurrent = facts.is_recurrent || facts.is_hybrid;
     shape_.n_lanes = options.n_lanes;
-    shape_.mode = options.kv_mode >= 0                                ? static_cast<kv_mode>(options.kv_mode)
-                  : options.n_lanes > most_unified_lanes || recurrent ? kv_mode::streams
-                                                                      : kv_mode::unified;
+    // A lane with cells of its own reads no others. One pool is for sharing what is scarce: a
+    // cache smaller than all lanes could fill.
+    const bool scarce = options.n_cells > 0 && options.n_cells < n_ctx * options.n_lanes;
+    const bool apart = recurrent || (options.n_lanes > 1 && !scarce);
+    shape_.mode = options.kv_mode >= 0 ? static_cast<kv_mode>(options.kv_mode)
+                  : apart              ? kv_mode::streams
+                                       : kv_mode::unified;
+    // Past other lanes' cells the flash kernel skips; a plain product would compute them.
+    int flash = options.flash_attention;
+    if (flash < 0 && !llama_supports_gpu_offload() && !ggml_is_quantized(cache_type(options.cache_type)) &&
+        (shape_.mode == kv_mode::streams || options.n_lanes == 1) && n_ctx <= most_ctx_without_flash) {
+        flash = LLAMA_FLASH_ATTN_TYPE_DISABLED;
+    }
     shape_.n_cells = options.n_cells > 0 ? round_up(options.n_cells) : n_ctx * options.n_lanes;
     if (shape_.mode == kv_mode::streams) {
         shape_.n_ctx = static_cast<int>(std::min(n_ctx, shape_.n_cells / options.n_lanes / 256 * 256));
@@ -83,7 +94,7 @@ llama_forward::llama_forward(std::shared_ptr<const model> source, const forward_
     params.n_threads = pool_.n_threads();
     params.n_threads_batch = pool_.n_threads();
     params.type_k = params.type_v = cache_type(options.cache_type);
-    params.flash_attn_type = static_cast<llama_flash_attn_type>(options.flash_attention);
+    params.flash_attn_type = static_cast<llama_flash_attn_type>(flash);
     params.kv_unified = shape_.mode == kv_mode::unified;
     params.swa_full = true;  // a sliding window forgets what prefix reuse needs
     params.no_perf = true;

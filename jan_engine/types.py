@@ -44,7 +44,7 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     cache_type: str = "f16"  # or q8_0, q4_0: a half or a quarter of the memory
     flash_attention: bool | None = None  # None: where the device has it
     max_waiting: int = 1024  # more requests than this without a lane raise QueueFull
-    token_gap_s: float = 0.04  # a prompt may delay the tokens of other streams to this gap,
+    token_gap_s: float = 0.01  # a prompt may delay the tokens of other streams to this gap,
     slowdown: float = 2.5  # or to this multiple of the gap without any prompt
     calibrate_s: float = 1.0  # spent at the start on measuring forward passes
     check_integrity: bool = False  # let the engine check its books after every step

@@ -25,7 +25,8 @@ MODES = [KvMode.UNIFIED, KvMode.STREAMS]
 
 def options(mode: KvMode, **changes: int) -> EngineOptions:
     fields = {"n_parallel": 8, "n_ctx": 512, "n_threads": 1, "n_ubatch": 64, **changes}
-    return EngineOptions(kv_mode=mode, check_integrity=True, **fields)  # type: ignore[arg-type]
+    # With the flash kernel, as GreedyRunner has it: other kernels round otherwise.
+    return EngineOptions(kv_mode=mode, flash_attention=True, check_integrity=True, **fields)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -74,7 +74,7 @@ def bench(tmp_path: Path) -> Bench:
 
 
 KEPT = {
-    ".pinned-sha256",
+    ".pin-digest",
     "include/llama.h",
     "tools/quantize/q.cpp",
     "models/ggml-vocab-x.gguf",
@@ -121,9 +121,24 @@ def test_a_half_unpacked_tree_is_replaced(bench: Bench) -> None:
 
 def test_a_tree_of_another_pin_is_replaced(bench: Bench) -> None:
     bench.fetch()
-    (bench.tree / ".pinned-sha256").write_text("f" * 64)
+    (bench.tree / ".pin-digest").write_text("f" * 64)
     assert bench.run("--check").returncode == 1
     assert bench.fetch().returncode == 0
+    assert bench.run("--check").returncode == 0
+
+
+def test_a_pin_that_keeps_other_parts_replaces_the_tree(bench: Bench) -> None:
+    bench.fetch()
+    text = bench.pin.read_text()
+    bench.pin.write_text(text.replace('drop = ["tools/ui"]', "drop = []"))
+    assert bench.run("--check").returncode == 1
+    assert bench.fetch().returncode == 0
+    assert bench.files() == KEPT | {"tools/ui/index.html"}
+
+
+def test_a_comment_in_the_pin_changes_nothing(bench: Bench) -> None:
+    bench.fetch()
+    bench.pin.write_text("# moved on Monday\n" + bench.pin.read_text())
     assert bench.run("--check").returncode == 0
 
 

@@ -1,7 +1,7 @@
 """Put the pinned llama.cpp tree into vendor/llama.cpp/tree, or say in one line why not.
 
 Runs on the standard library alone, because CMake calls it before anything is installed.
-The tree is complete if and only if its marker file names the pinned hash: the marker is
+The tree is complete if and only if its marker file holds the digest of the pin: the marker is
 written last and the folder is renamed into place, so an interrupted run leaves no tree.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import hashlib
+import json
 import shutil
 import subprocess
 import sys
@@ -17,11 +18,11 @@ import tarfile
 import tempfile
 import time
 import tomllib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
 HERE = Path(__file__).resolve().parent
-MARKER = ".pinned-sha256"
+MARKER = ".pin-digest"
 
 
 class FetchError(Exception):
@@ -44,6 +45,10 @@ class Pin:
         fields = tomllib.loads(file.read_text())
         return cls(**{**fields, "keep": tuple(fields["keep"]), "drop": tuple(fields["drop"])})
 
+    def digest(self) -> str:
+        """Over every field: what we unpack decides what the tree is as much as the archive."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
     def wants(self, member: str) -> bool:
         """Whether a path relative to the tree's root is one we unpack."""
         if any(_below(member, dropped) for dropped in self.drop):
@@ -58,7 +63,7 @@ def _below(member: str, entry: str) -> bool:
 
 def is_complete(tree: Path, pin: Pin) -> bool:
     try:
-        return (tree / MARKER).read_text().strip() == pin.sha256
+        return (tree / MARKER).read_text().strip() == pin.digest()
     except OSError:
         return False
 
@@ -121,7 +126,7 @@ def unpack(archive: Path, pin: Pin, tree: Path) -> int:
                 n_files += 1
         if n_files == 0:
             raise FetchError(f"{archive.name} holds no {pin.path}: not the archive the pin means")
-        (partial / MARKER).write_text(pin.sha256 + "\n")
+        (partial / MARKER).write_text(pin.digest() + "\n")
         partial.chmod(0o755)
         if is_complete(tree, pin):  # another run was faster, and may be compiling from it
             return n_files

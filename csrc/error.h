@@ -20,6 +20,7 @@ enum class errc : int {
     unsupported_model_format,  // a model file, but not one this engine reads
     out_of_memory,             // an allocation failed; nothing stays loaded
     cancelled,                 // the caller asked to stop; nothing stays loaded
+    write_failed,              // a file could not be written whole; what there is of it is no use
     backend_failure,           // a device or a library of the engine failed
     queue_full,                // too many wait already; nothing was done
     engine_closed,             // the engine takes no more; nothing was done

@@ -50,6 +50,12 @@ void on_line(void * context, const std::string & text) {
     }
 }
 
+// Upstream has one output stream, throws from nothing else that is a stream, and reads its source
+// without one. The standard libraries word it differently: "basic_ios::clear: iostream error",
+// "ios_base::clear: unspecified iostream_category error", "ios_base::failbit set: iostream stream
+// error". None of them says which error the system gave.
+bool speaks_of_writing(const std::string & reason) { return reason.find("iostream") != std::string::npos; }
+
 }  // namespace
 
 std::vector<std::string> quantize_types() {
@@ -84,7 +90,14 @@ void quantize(const quantize_options & options, load_progress & progress) {
         throw error(errc::cancelled, "quantising was cancelled");
     }
     if (failed) {
-        throw error(errc::bad_model_file, log.reason("upstream gave no reason"));
+        const std::string reason = log.reason("upstream gave no reason");
+        if (log_capture::speaks_of_memory(reason)) {
+            throw error(errc::out_of_memory, reason);
+        }
+        if (speaks_of_writing(reason)) {
+            throw error(errc::write_failed, "the target could not be written", "the disk may be full");
+        }
+        throw error(errc::bad_model_file, reason);
     }
     progress.fraction = 1.0f;
 }

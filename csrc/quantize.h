@@ -18,9 +18,9 @@ struct quantize_options {
 };
 
 // Blocks until written. progress.fraction counts finished tensors; progress.cancel takes
-// effect between two tensors. Throws invalid_argument for an unknown type, cancelled, or
-// bad_model_file with upstream's reason (a full disk is one). The target then holds nothing
-// usable and is the caller's to remove.
+// effect between two tensors. Throws invalid_argument for an unknown type, cancelled,
+// write_failed for the target's sake, out_of_memory, or bad_model_file with upstream's reason.
+// The target then holds nothing usable and is the caller's to remove.
 void quantize(const quantize_options & options, load_progress & progress);
 
 // Every name quantize() takes.

@@ -17,6 +17,7 @@ from jan_engine.errors import (
     Unavailable,
     UnsupportedFeature,
     UnsupportedModelFormat,
+    WriteFailed,
 )
 from jan_engine.llm import LLM
 from jan_engine.model import Model
@@ -66,6 +67,7 @@ __all__ = [
     "UnsupportedFeature",
     "UnsupportedModelFormat",
     "Usage",
+    "WriteFailed",
     "backends",
     "build_info",
     "devices",

@@ -13,6 +13,7 @@ EngineError                       code, message, hint
         QueueFull                 retry_after_s
         EngineClosed
         Cancelled
+        WriteFailed               path
     BackendFailure                our bug or the device's
 """
 
@@ -35,6 +36,7 @@ __all__ = [
     "Unavailable",
     "UnsupportedFeature",
     "UnsupportedModelFormat",
+    "WriteFailed",
     "from_code",
 ]
 
@@ -141,6 +143,13 @@ class EngineClosed(Unavailable):
     code = "engine_closed"
 
 
+class WriteFailed(Unavailable):
+    """A file could not be written whole. Nothing of it was left behind."""
+
+    code = "write_failed"
+    path: str = ""
+
+
 class BackendFailure(EngineError):
     """A device, a library or the engine itself failed."""
 
@@ -164,6 +173,7 @@ _BY_CODE: tuple[type[EngineError], ...] = (
     UnsupportedModelFormat,
     OutOfMemory,
     Cancelled,
+    WriteFailed,
     BackendFailure,
     QueueFull,
     EngineClosed,

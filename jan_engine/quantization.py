@@ -7,7 +7,13 @@ import tempfile
 from pathlib import Path
 
 from jan_engine import _core, backend, gguf, log
-from jan_engine.errors import BadModelFile, InvalidRequest, UnsupportedFeature
+from jan_engine.errors import (
+    BadModelFile,
+    InvalidRequest,
+    ModelError,
+    UnsupportedFeature,
+    WriteFailed,
+)
 from jan_engine.native_call import OnProgress, watched
 
 __all__ = ["quantize", "quantize_types"]
@@ -30,8 +36,9 @@ def quantize(
 ) -> None:
     """Write `source` as `target` in the type named, such as "Q4_K_M".
 
-    The target appears whole or not at all. `requantize` accepts a source that is quantised
-    already, at a cost in quality; `pure` uses one type for every matrix. Ctrl-C cancels.
+    The target appears whole or not at all: WriteFailed when there is no room for it.
+    `requantize` accepts a source that is quantised already, at a cost in quality; `pure` uses
+    one type for every matrix. Ctrl-C cancels.
     """
     source, target = Path(source), Path(target)
     if type_name not in quantize_types():
@@ -63,12 +70,23 @@ def quantize(
 
     try:
         watched(run, on_progress, "jan-quantize")
-        gguf.read_header(partial)
+        _check_written(partial)
         partial.chmod(0o644)
         partial.replace(target)
-    except BadModelFile as error:
+    except ModelError as error:
         error.path = str(source)
+        raise
+    except WriteFailed as error:
+        error.path = str(target)
         raise
     finally:
         partial.unlink(missing_ok=True)
         log.forward()
+
+
+def _check_written(partial: Path) -> None:
+    """Upstream writes the header last and does not ask whether that arrived."""
+    try:
+        gguf.read_header(partial)
+    except BadModelFile as error:
+        raise WriteFailed(f"the target was not written whole: {error.message}") from error

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import resource
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,11 +15,29 @@ from jan_engine import (
     InvalidRequest,
     Model,
     ModelNotFound,
+    WriteFailed,
+    _core,
+    backends,
     gguf,
     quantize,
     quantize_types,
 )
 from tests import models
+from tests.conftest import ROOT
+
+
+def quantize_natively(source: Path, target: Path) -> None:
+    """Without the name of its own that quantize() gives a file until it is whole."""
+    backends()
+    _core.quantize_file(
+        str(source).encode(),
+        str(target).encode(),
+        "Q8_0",
+        _core.Progress(),
+        n_threads=1,
+        requantize=False,
+        pure=False,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -114,16 +135,57 @@ def test_a_target_that_cannot_be_written_is_an_error(tmp_path: Path, source: Pat
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path: Path, source: Path) -> None:
-    from jan_engine import _core, backend
+    with pytest.raises(WriteFailed) as caught:
+        quantize_natively(source, Path("/dev/full"))
+    assert "disk" in caught.value.hint
 
-    backend.load()
-    with pytest.raises(BadModelFile):
-        _core.quantize_file(
-            str(source).encode(),
-            b"/dev/full",
-            "Q8_0",
-            _core.Progress(),
-            n_threads=1,
-            requantize=False,
-            pure=False,
-        )
+
+@pytest.mark.parametrize("n_bytes", [0, 100, 50_000, 600_000])
+def test_a_target_that_outgrows_its_limit_is_named_and_not_left(
+    tmp_path: Path, source: Path, n_bytes: int
+) -> None:
+    target = tmp_path / "out.gguf"
+    before, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, most))
+    try:
+        with pytest.raises(WriteFailed) as caught:
+            quantize(source, target, "Q8_0")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (before, most))
+    assert caught.value.path == str(target)
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_target_without_its_header_is_not_the_sources_fault(
+    tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_nothing(*_paths: object, **_options: object) -> None: ...
+
+    monkeypatch.setattr(_core, "quantize_file", write_nothing)
+    with pytest.raises(WriteFailed) as caught:
+        quantize(source, tmp_path / "out.gguf", "Q8_0")
+    assert caught.value.path == str(tmp_path / "out.gguf")
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.unsanitized  # the sanitizers reserve far more than this limit
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="asks Linux for the size in use")
+def test_missing_memory_is_not_called_a_bad_file(tmp_path: Path, source: Path) -> None:
+    program = f"""
+import resource
+from pathlib import Path
+from jan_engine import OutOfMemory, backends
+from tests.engine.test_quantization import quantize_natively
+backends()
+in_use = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+room = in_use + 1_000_000  # less than the source, which is mapped as a whole
+resource.setrlimit(resource.RLIMIT_AS, (room, room))
+try:
+    quantize_natively(Path({str(source)!r}), Path({str(tmp_path / "out.gguf")!r}))
+except OutOfMemory as error:
+    print(error.code)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stdout == "out_of_memory\n"

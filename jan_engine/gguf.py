@@ -269,18 +269,20 @@ class _Reader:
             raise self._bad("two tensors have this name", start)
         start = self.at
         n_dims = self._scalar(_U32)
-        if not 0 < n_dims <= _MAX_DIMS:
+        if n_dims > _MAX_DIMS:
             raise self._bad(f"the tensor has {n_dims} dimensions", start)
         shape = tuple(self._scalar(_U64) for _ in range(n_dims))
-        if min(shape) == 0 or math.prod(shape) > _MAX_ELEMENTS:
+        # Without any dimension it is one number, whose every dimension counts as 1.
+        if 0 in shape or math.prod(shape) > _MAX_ELEMENTS:
             raise self._bad(f"the tensor has the impossible shape {list(shape)}", start)
         start = self.at
         kind = self._scalar(_U32)
         if kind not in _tensor_types():
             raise self._bad(f"the tensor's elements are of unknown type {kind}", start)
         type_name, n_block, block_bytes = _tensor_types()[kind]
-        if shape[0] % n_block:
-            raise self._bad(f"rows of {shape[0]} elements do not divide into {type_name} blocks")
+        n_per_row = shape[0] if shape else 1
+        if n_per_row % n_block:
+            raise self._bad(f"rows of {n_per_row} elements do not divide into {type_name} blocks")
         n_bytes = math.prod(shape) // n_block * block_bytes
         return Tensor(name, shape, type_name, self._scalar(_U64), n_bytes)
 

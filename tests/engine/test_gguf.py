@@ -146,7 +146,8 @@ BAD_HEADERS = {
     "two tensors of one name": header(
         [ARCHITECTURE], [tensor("t", [4]), tensor("t", [4], offset=32)], data=bytes(64)
     ),
-    "no dimensions": header([ARCHITECTURE], [tensor("t", [])], data=bytes(64)),
+    "one number in blocks of 32": header([ARCHITECTURE], [tensor("t", [], kind=8)], data=bytes(64)),
+    "one number cut off": header([ARCHITECTURE], [tensor("t", [])], data=bytes(3)),
     "five dimensions": header([ARCHITECTURE], [tensor("t", [1] * 5)], data=bytes(64)),
     "dimension 0": header([ARCHITECTURE], [tensor("t", [4, 0])], data=bytes(64)),
     "dimension negative": header([ARCHITECTURE], [tensor("t", [2**63])], data=bytes(64)),
@@ -162,6 +163,13 @@ BAD_HEADERS = {
     "tensors overlap": header([ARCHITECTURE], [tensor("t", [4]), tensor("u", [4])], data=bytes(64)),
     "data cut off": header([ARCHITECTURE], [tensor("t", [1024])], data=bytes(64)),
 }
+
+
+def test_a_tensor_without_dimensions_is_one_number(tmp_path: Path) -> None:
+    one = header(
+        [ARCHITECTURE], [tensor("t", []), tensor("u", [4], offset=32)], data=bytes(32 + 16)
+    )
+    assert [(t.shape, t.n_bytes) for t in read(tmp_path, one).tensors] == [((), 4), ((4,), 16)]
 
 
 @pytest.mark.parametrize("content", BAD_HEADERS.values(), ids=BAD_HEADERS.keys())

@@ -11,6 +11,7 @@ import msgspec
 from jan_engine import _core, backend, gguf, log
 from jan_engine.errors import InvalidRequest, ModelError
 from jan_engine.native_call import OnProgress, watched
+from jan_engine.native_int import native_int, token_ids
 
 __all__ = ["Model", "ModelFacts", "VocabFacts"]
 
@@ -79,6 +80,7 @@ class Model:
         `on_progress` is called on this thread with fractions from 0 to 1; raising from it, or
         Ctrl-C, cancels the load.
         """
+        n_layers = native_int("n_gpu_layers", n_gpu_layers)
         self.path = Path(path)
         self.header = gguf.check_model(self.path)
         backend.load()
@@ -92,7 +94,7 @@ class Model:
                 check_tensors=check_tensors,
                 vocab_only=vocab_only,
                 repack=repack,
-                n_gpu_layers=n_gpu_layers,
+                n_gpu_layers=n_layers,
             )
 
         try:
@@ -134,14 +136,14 @@ class Model:
         self, tokens: list[int], *, remove_special: bool = False, unparse_special: bool = False
     ) -> bytes:
         """The bytes of these tokens. Bytes, since a token may end inside a code point."""
-        return self.core.detokenize(_checked(tokens), remove_special, unparse_special)
+        return self.core.detokenize(token_ids("tokens", tokens), remove_special, unparse_special)
 
     def piece(self, token: int, *, special: bool = False) -> bytes:
         """The bytes of one token; nothing for a control token unless `special`."""
-        return self.core.piece(_checked([token])[0], special)
+        return self.core.piece(token_ids("token", [token])[0], special)
 
     def is_end_of_generation(self, token: int) -> bool:
-        return self.core.is_end_of_generation(_checked([token])[0])
+        return self.core.is_end_of_generation(token_ids("token", [token])[0])
 
 
 def _encoded(text: str | bytes) -> bytes:
@@ -151,10 +153,3 @@ def _encoded(text: str | bytes) -> bytes:
         return text.encode()
     except UnicodeEncodeError as error:
         raise InvalidRequest(f"text: position {error.start} is half of a surrogate pair") from None
-
-
-def _checked(tokens: list[int]) -> list[int]:
-    for token in tokens:
-        if not 0 <= token < 2**31:
-            raise InvalidRequest(f"tokens: {token} is not a token id")
-    return tokens

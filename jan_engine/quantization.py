@@ -15,6 +15,7 @@ from jan_engine.errors import (
     WriteFailed,
 )
 from jan_engine.native_call import OnProgress, watched
+from jan_engine.native_int import native_int
 
 __all__ = ["quantize", "quantize_types"]
 
@@ -41,6 +42,7 @@ def quantize(
     one type for every matrix. Ctrl-C cancels.
     """
     source, target = Path(source), Path(target)
+    threads = native_int("n_threads", n_threads)
     if type_name not in quantize_types():
         raise InvalidRequest(
             f"type_name: {type_name!r} is not a quantisation type",
@@ -63,7 +65,7 @@ def quantize(
             os.fsencode(partial),
             type_name,
             progress,
-            n_threads=n_threads,
+            n_threads=threads,
             requantize=requantize,
             pure=pure,
         )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from jan_engine import _core, log
 from jan_engine.errors import InvalidRequest
 from jan_engine.model import Model
+from jan_engine.native_int import native_int, token_ids
 
 __all__ = ["GreedyRunner"]
 
@@ -21,7 +22,10 @@ class GreedyRunner:
         self.model = model
         try:
             self.core = _core.Runner(
-                model.core, n_ctx=n_ctx, n_ubatch=n_ubatch, n_threads=n_threads
+                model.core,
+                n_ctx=native_int("n_ctx", n_ctx),
+                n_ubatch=native_int("n_ubatch", n_ubatch),
+                n_threads=native_int("n_threads", n_threads),
             )
         finally:
             log.forward()
@@ -33,6 +37,7 @@ class GreedyRunner:
         """
         if not prompt:
             raise InvalidRequest("prompt: there are no tokens to start from")
+        token_ids("prompt", prompt)
         self.core.clear()
         room = self.core.n_ctx - len(prompt)
         n_left = room if max_tokens is None else min(max_tokens, room)

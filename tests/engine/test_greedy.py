@@ -81,10 +81,24 @@ def test_an_empty_prompt_is_refused(alphabet: Model) -> None:
         list(GreedyRunner(alphabet, n_ctx=128).generate([]))
 
 
-@pytest.mark.parametrize("token", [-1, 258, 2**31 - 1])
+@pytest.mark.parametrize("token", [-1, 258, 2**31 - 1, 2**31, -(2**70)])
 def test_a_token_outside_the_vocabulary_is_refused(alphabet: Model, token: int) -> None:
     with pytest.raises(InvalidRequest):
         list(GreedyRunner(alphabet, n_ctx=128).generate([token]))
+
+
+@pytest.mark.parametrize("number", [2**31, 2**32, -(2**31), 2**70])
+@pytest.mark.parametrize("field", ["n_ctx", "n_ubatch", "n_threads"])
+def test_a_number_of_more_than_32_bits_is_refused_by_name(
+    alphabet: Model, field: str, number: int
+) -> None:
+    with pytest.raises(InvalidRequest, match=f"^{field}: {number} "):
+        GreedyRunner(alphabet, **{field: number})
+
+
+def test_a_token_of_more_than_32_bits_is_refused_by_name(alphabet: Model) -> None:
+    with pytest.raises(InvalidRequest, match=f"^prompt: {2**31} "):
+        list(GreedyRunner(alphabet, n_ctx=128).generate([models.BOS, 2**31]))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,14 @@ from pathlib import Path
 import gguf as gguf_writer
 import pytest
 
-from jan_engine import BadModelFile, Cancelled, Model, ModelNotFound, UnsupportedFeature
+from jan_engine import (
+    BadModelFile,
+    Cancelled,
+    InvalidRequest,
+    Model,
+    ModelNotFound,
+    UnsupportedFeature,
+)
 from jan_engine.runner import GreedyRunner
 from tests import models
 from tests.gguf_bytes import header, pair, string
@@ -26,6 +33,12 @@ def test_facts_are_those_of_the_file(random_model: Model) -> None:
     assert facts.n_bytes == 4 * facts.n_params
     assert facts.has_decoder
     assert not facts.has_encoder
+
+
+@pytest.mark.parametrize("number", [2**31, 2**70, -(2**31)])
+def test_a_number_of_more_than_32_bits_is_refused_by_name(random_path: Path, number: int) -> None:
+    with pytest.raises(InvalidRequest, match=f"^n_gpu_layers: {number} "):
+        Model(random_path, n_gpu_layers=number)
 
 
 def test_metadata_is_text(random_model: Model) -> None:

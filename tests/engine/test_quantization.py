@@ -119,11 +119,11 @@ def test_a_missing_or_damaged_source_is_an_error(tmp_path: Path) -> None:
         quantize(tmp_path / "bad.gguf", tmp_path / "out.gguf", "Q8_0")
 
 
-@pytest.mark.parametrize("n_threads", [-1, 100_000])
+@pytest.mark.parametrize("n_threads", [-1, 100_000, 2**31, 2**70])
 def test_an_impossible_number_of_threads_is_refused(
     tmp_path: Path, source: Path, n_threads: int
 ) -> None:
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(InvalidRequest, match=r"^n_threads"):
         quantize(source, tmp_path / "out.gguf", "Q8_0", n_threads=n_threads)
     assert [*tmp_path.iterdir()] == []
 

@@ -6,6 +6,8 @@ from cython.operator cimport dereference
 from libcpp.memory cimport make_unique
 from libcpp.utility cimport move
 
+import os
+
 from jan_engine.errors import from_code
 
 
@@ -24,8 +26,8 @@ def take_log() -> list[tuple[int, str]]:
     return [(<int>record.level, _text(record.text)) for record in drain_log()]
 
 
-def open_backends(str folder) -> None:
-    cdef string path = folder.encode()
+def open_backends(bytes folder not None) -> None:
+    cdef string path = folder
     with nogil:
         load_backends(path)
 
@@ -33,7 +35,7 @@ def open_backends(str folder) -> None:
 def list_backend_files() -> list[dict[str, object]]:
     return [
         {
-            "path": _text(file.path),
+            "path": os.fsdecode(file.path),  # so that it names the file again, whatever its bytes
             "name": _text(file.name),
             "score": file.score,
             "status": <int>file.status,

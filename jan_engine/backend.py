@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from enum import IntEnum
 from pathlib import Path
 
@@ -76,7 +77,7 @@ def build_info() -> BuildInfo:
 def load() -> None:
     """Load every backend of the package, once per process. Needed before any model."""
     try:
-        _core.open_backends(str(_PACKAGE / "backends"))
+        _core.open_backends(os.fsencode(_PACKAGE / "backends"))
     finally:
         log.forward()
 

@@ -71,7 +71,7 @@ def in_a_fresh_process(code: str, cwd: Path, **environment: str) -> str:
 def files_of(folder: Path, cwd: Path) -> dict[str, tuple[int, str]]:
     code = (
         "import json; from jan_engine import _core\n"
-        f"_core.open_backends({str(folder)!r})\n"
+        f"_core.open_backends({os.fsencode(folder)!r})\n"
         "print(json.dumps(_core.list_backend_files()))"
     )
     listed = json.loads(in_a_fresh_process(code, cwd))
@@ -118,6 +118,20 @@ def test_variants_that_lose_say_why(tmp_path: Path) -> None:
     assert found["cpu-old"] == (Status.OUTSCORED, "cpu-native uses more of this processor")
     assert found["cpu-torn"][0] == Status.FAILED
     assert found["cpu-torn"][1]
+
+
+@pytest.mark.unsanitized
+def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"b\xffckends")
+    folder.mkdir()
+    shutil.copy(REAL_CPU, folder / "libggml-cpu-native.so")
+    assert files_of(folder, tmp_path) == {"cpu-native": (Status.LOADED, "")}
+    code = (
+        "import os; from jan_engine import _core\n"
+        f"_core.open_backends({os.fsencode(folder)!r})\n"
+        "print(all(os.path.exists(entry['path']) for entry in _core.list_backend_files()))"
+    )
+    assert in_a_fresh_process(code, tmp_path) == "True\n"
 
 
 @pytest.mark.unsanitized

@@ -4,7 +4,7 @@
 #include "backend.h"
 #include "error.h"
 #include "log.h"
-#include "runner.h"
+#include "processors.h"
 
 #include <cstdio>
 #include <map>

@@ -12,7 +12,7 @@ struct quantize_options {
     std::string source;
     std::string target;
     std::string type;         // "Q4_K_M"; see quantize_types()
-    int n_threads = 0;        // 0 = one per physical core
+    int n_threads = 0;        // 0 = default_n_threads()
     bool requantize = false;  // accept a source that is quantised already; costs quality
     bool pure = false;        // one type for every matrix instead of the usual mixture
 };

@@ -3,16 +3,10 @@
 #include "abort_guard.h"
 #include "error.h"
 #include "log.h"
+#include "processors.h"
 
 #include <algorithm>
-#include <fstream>
-#include <set>
 #include <string>
-#include <thread>
-
-#ifdef __linux__
-#    include <sched.h>
-#endif
 
 namespace jan {
 
@@ -23,41 +17,6 @@ bool is_cancelled(void * flag) {
 }
 
 }  // namespace
-
-int default_n_threads() {
-#ifdef __linux__
-    // Hyperthreads share the vector units that a matrix product fills, so they count once:
-    // one thread per distinct set of siblings among the processors we may run on.
-    cpu_set_t allowed;
-    CPU_ZERO(&allowed);
-    if (sched_getaffinity(0, sizeof(allowed), &allowed) == 0) {
-        std::set<std::string> cores;
-        for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-            if (CPU_ISSET(cpu, &allowed)) {
-                std::ifstream file("/sys/devices/system/cpu/cpu" + std::to_string(cpu) +
-                                   "/topology/thread_siblings_list");
-                std::string siblings;
-                if (!std::getline(file, siblings)) {
-                    siblings = std::to_string(cpu);
-                }
-                cores.insert(siblings);
-            }
-        }
-        return std::max(1, static_cast<int>(cores.size()));
-    }
-#endif
-    return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-}
-
-int checked_n_threads(int requested) {
-    const int processors = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-    const int most = std::min(GGML_MAX_N_THREADS, 4 * processors);
-    if (requested < 0 || requested > most) {
-        throw error(errc::invalid_argument, "n_threads must be between 0 and " + std::to_string(most))
-            .with("n_threads", requested);
-    }
-    return requested > 0 ? requested : std::min(most, default_n_threads());
-}
 
 runner::runner(std::shared_ptr<const model> source, const runner_options & options)
     : model_(std::move(source)), pool_(checked_n_threads(options.n_threads)) {

@@ -16,7 +16,7 @@ namespace jan {
 struct runner_options {
     int n_ctx = 0;       // tokens; 0 = what the model was trained for
     int n_ubatch = 512;  // tokens per forward pass
-    int n_threads = 0;   // 0 = one per physical core
+    int n_threads = 0;   // 0 = default_n_threads()
 };
 
 // Not thread-safe, apart from cancel(). Keeps its model alive.
@@ -56,13 +56,5 @@ class runner {
     int n_vocab_;
     int n_past_ = 0;
 };
-
-// Physical cores that this process may use, at least 1.
-int default_n_threads();
-
-// The number to use for a requested one: 0 means default_n_threads(). Throws invalid_argument
-// when it is negative or more than four per processor: upstream aborts when a thread cannot be
-// started, and more than that never helps.
-int checked_n_threads(int requested);
 
 }  // namespace jan

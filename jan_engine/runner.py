@@ -18,7 +18,8 @@ class GreedyRunner:
     def __init__(
         self, model: Model, *, n_ctx: int = 0, n_ubatch: int = 512, n_threads: int = 0
     ) -> None:
-        """`n_ctx` 0 takes the model's own length, `n_threads` 0 one per physical core."""
+        """`n_ctx` 0 takes the model's own length, `n_threads` 0 one per physical core,
+        or fewer where a container has less processor time than that."""
         self.model = model
         try:
             self.core = _core.Runner(

@@ -25,6 +25,7 @@ MAY_INCLUDE_UPSTREAM = {
     "log",
     "model",
     "llama_forward",
+    "processors",
     "quantize",
     "runner",
     "tensor_type",

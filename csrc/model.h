@@ -58,6 +58,10 @@ class model {
 
     llama_model * handle() const { return handle_.get(); }
 
+    // Whether a forward pass has succeeded; see trial.h.
+    bool was_tried_out() const { return tried_out_; }
+    void note_tried_out() const { tried_out_ = true; }
+
   private:
     struct deleter {
         void operator()(llama_model * m) const { llama_model_free(m); }
@@ -67,6 +71,7 @@ class model {
 
     std::unique_ptr<llama_model, deleter> handle_;
     bool vocab_only_;
+    mutable std::atomic<bool> tried_out_{false};
 };
 
 }  // namespace jan

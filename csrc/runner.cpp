@@ -4,6 +4,7 @@
 #include "error.h"
 #include "log.h"
 #include "processors.h"
+#include "trial.h"
 
 #include <algorithm>
 #include <string>
@@ -56,6 +57,9 @@ runner::runner(std::shared_ptr<const model> source, const runner_options & optio
     }
     llama_attach_threadpool(context_.get(), pool_.handle(), pool_.handle());
     n_vocab_ = llama_vocab_n_tokens(llama_model_get_vocab(model_->handle()));
+    if (n_vocab_ > 0) {  // otherwise nothing can ever be fed
+        try_out(*model_, context_.get());
+    }
 }
 
 void runner::feed(const std::vector<token> & tokens) {

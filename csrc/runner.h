@@ -1,5 +1,5 @@
 // One sequence through a model, step by step: feed tokens, read the logits of the last one.
-// The only file that runs a forward pass.
+// Only this and trial.h run a forward pass.
 #pragma once
 
 #include "model.h"
@@ -23,7 +23,7 @@ struct runner_options {
 class runner {
   public:
     // Throws unsupported_feature for a model that cannot generate, out_of_memory when the
-    // context does not fit.
+    // context does not fit, bad_model_file when a first forward pass fails an assertion.
     runner(std::shared_ptr<const model> source, const runner_options & options);
 
     // Appends tokens and computes the logits of the last. On context_overflow and

@@ -32,6 +32,10 @@ _MAX_ELEMENTS = 2**63 - 1
 _MAX_VOCABULARY = 4_000_000  # the largest in use have about 260 000 tokens
 _MIN_PAIR_BYTES = 8 + 1 + 4 + 1  # key length, key, type, value
 _MIN_TENSOR_BYTES = 8 + 1 + 4 + 4 + 8  # name length, name, dimensions, type, offset
+# Types that a product cannot be taken with: upstream calls a function that is not there. Numbers to
+# look up are stored as integers, in the tables named here and nowhere else.
+_NO_WEIGHTS = {"f64", "i8", "i16", "i32", "i64", "q8_1", "q8_K"}
+_TABLES = {"i32": "ffn_gate_tid2eid.weight", "i64": "d2t"}
 _SPLIT_NAME = re.compile(r"(?P<stem>.*)-(?P<index>\d{5})-of-(?P<count>\d{5})\.gguf")
 
 _BOOL, _STRING, _ARRAY = 7, 8, 9
@@ -280,6 +284,8 @@ class _Reader:
         if kind not in _tensor_types():
             raise self._bad(f"the tensor's elements are of unknown type {kind}", start)
         type_name, n_block, block_bytes = _tensor_types()[kind]
+        if type_name in _NO_WEIGHTS and not name.endswith(_TABLES.get(type_name, "\0")):
+            raise self._bad(f"no weights are stored as {type_name}", start)
         n_per_row = shape[0] if shape else 1
         if n_per_row % n_block:
             raise self._bad(f"rows of {n_per_row} elements do not divide into {type_name} blocks")

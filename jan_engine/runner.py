@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from jan_engine import _core, log
-from jan_engine.errors import InvalidRequest
+from jan_engine.errors import InvalidRequest, ModelError
 from jan_engine.model import Model
 from jan_engine.native_int import native_int, token_ids
 
@@ -28,6 +28,9 @@ class GreedyRunner:
                 n_ubatch=native_int("n_ubatch", n_ubatch),
                 n_threads=native_int("n_threads", n_threads),
             )
+        except ModelError as error:
+            error.path = str(model.path)
+            raise
         finally:
             log.forward()
 

@@ -30,6 +30,7 @@ MAY_INCLUDE_UPSTREAM = {
     "runner",
     "tensor_type",
     "thread_pool",
+    "trial",
     "vocab",
 }
 UPSTREAM_HEADER = re.compile(r'#include "(llama|ggml|gguf)[\w-]*\.h"')

@@ -56,6 +56,12 @@ runner::runner(std::shared_ptr<const model> source, const runner_options & optio
         throw error(errc::unsupported_feature, "this model computes embeddings, it does not generate text");
     }
     llama_attach_threadpool(context_.get(), pool_.handle(), pool_.handle());
+    // Upstream rounds up, warns of more than the model was trained for, and aborts at the first
+    // position that a table has no row for.
+    n_ctx_ = static_cast<int>(llama_n_ctx(context_.get()));
+    if (options.n_positions > 0) {
+        n_ctx_ = std::min(n_ctx_, options.n_positions);
+    }
     n_vocab_ = llama_vocab_n_tokens(llama_model_get_vocab(model_->handle()));
     if (n_vocab_ > 0) {  // otherwise nothing can ever be fed
         try_out(*model_, context_.get());

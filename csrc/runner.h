@@ -14,9 +14,10 @@
 namespace jan {
 
 struct runner_options {
-    int n_ctx = 0;       // tokens; 0 = what the model was trained for
-    int n_ubatch = 512;  // tokens per forward pass
-    int n_threads = 0;   // 0 = default_n_threads()
+    int n_ctx = 0;        // tokens; 0 = what the model was trained for
+    int n_ubatch = 512;   // tokens per forward pass
+    int n_threads = 0;    // 0 = default_n_threads()
+    int n_positions = 0;  // rows of the model's table of positions; 0 = it has none
 };
 
 // Not thread-safe, apart from cancel(). Keeps its model alive.
@@ -41,7 +42,7 @@ class runner {
     void clear();
 
     int n_past() const { return n_past_; }
-    int n_ctx() const { return static_cast<int>(llama_n_ctx(context_.get())); }
+    int n_ctx() const { return n_ctx_; }
     int n_threads() const { return pool_.n_threads(); }
 
   private:
@@ -54,6 +55,7 @@ class runner {
     std::atomic<bool> cancel_{false};
     std::unique_ptr<llama_context, deleter> context_;
     int n_vocab_;
+    int n_ctx_;
     int n_past_ = 0;
 };
 

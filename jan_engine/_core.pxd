@@ -164,6 +164,7 @@ cdef extern from "runner.h" namespace "jan" nogil:
         int n_ctx
         int n_ubatch
         int n_threads
+        int n_positions
 
     cdef cppclass runner:
         runner(shared_ptr[model] source, const runner_options & options) except +raise_jan_error

@@ -196,11 +196,12 @@ cdef class Runner:
 
     cdef unique_ptr[runner] owned
 
-    def __cinit__(self, Model source not None, *, int n_ctx, int n_ubatch, int n_threads):
+    def __cinit__(self, Model source not None, *, int n_ctx, int n_ubatch, int n_threads, int n_positions):
         cdef runner_options options
         options.n_ctx = n_ctx
         options.n_ubatch = n_ubatch
         options.n_threads = n_threads
+        options.n_positions = n_positions
         with nogil:
             self.owned.reset(new runner(source.shared, options))
 

@@ -18,8 +18,11 @@ class GreedyRunner:
     def __init__(
         self, model: Model, *, n_ctx: int = 0, n_ubatch: int = 512, n_threads: int = 0
     ) -> None:
-        """`n_ctx` 0 takes the model's own length, `n_threads` 0 one per physical core,
-        or fewer where a container has less processor time than that."""
+        """`n_ctx` 0 takes the model's own length; a table of positions is a limit to any.
+
+        `n_threads` 0 takes one per physical core, or fewer where a container has less processor
+        time than that.
+        """
         self.model = model
         try:
             self.core = _core.Runner(
@@ -27,6 +30,7 @@ class GreedyRunner:
                 n_ctx=native_int("n_ctx", n_ctx),
                 n_ubatch=native_int("n_ubatch", n_ubatch),
                 n_threads=native_int("n_threads", n_threads),
+                n_positions=_n_positions(model),
             )
         except ModelError as error:
             error.path = str(model.path)
@@ -54,3 +58,9 @@ class GreedyRunner:
             n_left -= 1
             if n_left > 0:
                 self.core.feed([token])
+
+
+def _n_positions(model: Model) -> int:
+    """Rows of the table that models without rotary positions look them up in; 0 without one."""
+    table = next((t for t in model.header.tensors if t.name == "position_embd.weight"), None)
+    return min(table.shape[1], 2**31 - 1) if table and len(table.shape) > 1 else 0

@@ -11,7 +11,7 @@ CXX_SOURCES = $(shell git ls-files 'csrc/*.h' 'csrc/*.cpp' 'tests/csrc/*.cpp')
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:  # two pips in one environment get in each other's way
-.PHONY: help serve test dev build fmt check asan tsan sanitized bench clean
+.PHONY: help serve test dev build fmt check asan tsan sanitized bench soak clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -51,8 +51,12 @@ asan: ## engine and C++ tests under AddressSanitizer and UBSan (minutes)
 tsan: ## C++ and threaded engine tests under ThreadSanitizer (minutes)
 	@$(MAKE) sanitized SANITIZER=thread RUNTIME=libtsan.so
 
-bench: build ## micro benchmarks
+bench: build ## micro benchmarks; python -m bench.serving FAMILY measures against upstream's programs
+	@$(BUILD)/tests/csrc/bench_engine
 	@$(BIN)/python -m pytest bench --benchmark-only --benchmark-columns=median,iqr,rounds
+
+soak: build ## ten minutes of random requests, cancels and mistakes
+	@$(BIN)/python -m bench.soak
 
 clean: ## remove the environment and every build
 	rm -rf $(VENV) build .venv-address .venv-thread compile_commands.json

@@ -8,12 +8,16 @@ namespace jan {
 namespace {
 
 constexpr double forget = 0.1;  // weight of a new observation once a size is known
+constexpr double quick = 0.3;   // and in the strain
 
 }  // namespace
 
 void cost_model::observe(int n_rows, double seconds) {
     if (n_rows <= 0 || seconds <= 0) {
         return;
+    }
+    if (const double expected = this->seconds(n_rows); expected > 0) {
+        strain_ += quick * (std::clamp(seconds / expected, 0.5, 4.0) - strain_);
     }
     // Credited to the nearest size, scaled there in proportion.
     size_t nearest = 0;

@@ -14,6 +14,10 @@ class cost_model {
 
     void observe(int n_rows, double seconds);
 
+    // How much longer than known the last few passes took, or shorter: sequences grow deeper and
+    // neighbours come and go faster than the sizes are learned anew.
+    double strain() const { return strain_; }
+
     // Never less for more rows.
     double seconds(int n_rows) const;
 
@@ -23,6 +27,7 @@ class cost_model {
   private:
     std::array<double, sizes.size()> known_{};  // 0: not observed
     std::array<int, sizes.size()> n_seen_{};
+    double strain_ = 1;
 };
 
 }  // namespace jan

@@ -1,6 +1,7 @@
 #include "engine.h"
 
 #include "best_token.h"
+#include "calibration.h"
 
 #include <algorithm>
 #include <chrono>
@@ -49,8 +50,15 @@ uint64_t engine::submit(request ask) {
                 .with("token", id);
         }
     }
-    if (ask.max_tokens < -1 || ask.n_keep < 0 || ask.n_top < -1 || ask.n_top > n_vocab) {
-        throw error(errc::invalid_argument, "max_tokens, n_keep or n_top is out of range");
+    if (ask.max_tokens < -1) {
+        throw error(errc::invalid_argument, "max_tokens: must not be negative");
+    }
+    if (ask.n_keep < 0) {
+        throw error(errc::invalid_argument, "n_keep: must not be negative");
+    }
+    if (ask.n_top < -1 || ask.n_top > n_vocab) {
+        throw error(errc::invalid_argument,
+                    "logprobs: must be between 0 and the vocabulary's " + std::to_string(n_vocab));
     }
     if (closed_) {
         throw error(errc::engine_closed, "the engine is closed");
@@ -80,7 +88,7 @@ void engine::close(bool drain) {
 
 void engine::run() {
     try {
-        calibrate();
+        calibrate(*forward_, options_.schedule.max_rows, options_.calibrate_s, closed_, cost_);
         while (obey(scheduler_.idle())) {
             step();
         }
@@ -92,33 +100,6 @@ void engine::run() {
         outbox_.put(told_);
     }
     outbox_.close();
-}
-
-// How long passes of a few sizes take, so that the first prompts are cut sensibly. Also reads
-// every weight once.
-void engine::calibrate() {
-    request nothing;
-    nothing.prompt.assign(static_cast<size_t>(std::min(128, options_.schedule.max_rows)), 0);
-    sequence s(nothing, clock_s());
-    s.lane = 0;
-    const double began_s = clock_s();
-    for (const int n_rows : {1, 1, 8, 32, 128}) {
-        const double spent_s = clock_s() - began_s;
-        if (n_rows > s.n_prompt() || spent_s + cost_.seconds(n_rows) > options_.calibrate_s) {
-            return;
-        }
-        const slice rows{&s, n_rows, true};
-        const double start_s = clock_s();
-        const pass_status status = forward_->run(&rows, 1);
-        if (status == pass_status::done) {
-            forward_->logits(0);
-            cost_.observe(n_rows, clock_s() - start_s);
-        }
-        forward_->apply({lane_change::kind::trim, 0, -1, 0, 0});
-        if (status != pass_status::done || closed_) {
-            return;
-        }
-    }
 }
 
 // Commands since the last step. False when it is time to end.
@@ -203,6 +184,11 @@ void engine::publish() {
     stats_.n_waiting = scheduler_.n_waiting();
     stats_.n_running = scheduler_.n_running();
     stats_.n_cells_used = ledger_.n_used();
+    if (scheduler_.n_running() != n_running_before_) {  // costs a look at every lane
+        n_running_before_ = scheduler_.n_running();
+        n_cells_cached_ = ledger_.n_evictable();
+    }
+    stats_.n_cells_running = ledger_.n_used() - n_cells_cached_;
     outbox_.put(told_);
 }
 
@@ -251,7 +237,7 @@ void engine::run_pass(const slice * slices, int n) {
     stats_.n_passes.fetch_add(1);
     switch (status) {
         case pass_status::done: {
-            cost_.observe(n_rows, now_s_ - start_s);
+            (n_rows == n ? cost_.decode : cost_.prefill).observe(n_rows, now_s_ - start_s);
             int row = 0;
             for (int i = 0; i < n; ++i) {
                 advance(slices[i], row);
@@ -385,17 +371,7 @@ void engine::end(sequence & s, finish_reason reason, const error & failure) {
     last.reason = reason;
     last.stop = s.text.stop_found();
     last.failure = failure;
-    last.used.n_prompt = s.n_prompt();
-    last.used.n_generated = static_cast<int>(s.made.size());
-    last.used.n_cached = std::max(0, s.n_cached);
-    last.used.n_evaluated = s.n_evaluated;
-    last.used.n_parked = s.n_parked;
-    last.used.truncated = s.truncated;
-    const double started_s = s.started_s > 0 ? s.started_s : now_s_;
-    const double first_s = s.first_token_s > 0 ? s.first_token_s : now_s_;
-    last.used.queued_s = started_s - s.arrived_s;
-    last.used.prefill_s = s.started_s > 0 ? first_s - started_s : 0;
-    last.used.decode_s = s.first_token_s > 0 ? s.last_token_s - first_s : 0;
+    last.used = s.used(now_s_);
     told_.endings.push_back(std::move(last));
     told_.events.push_back(e);
 

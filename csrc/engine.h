@@ -55,7 +55,6 @@ class engine {
 
   private:
     void run();
-    void calibrate();
     bool obey(bool wait);
     void step();
     void publish();
@@ -75,7 +74,7 @@ class engine {
 
     // The engine's thread alone uses these.
     kv_ledger ledger_;
-    cost_model cost_;
+    pass_costs cost_;
     scheduler scheduler_;
     std::unordered_map<uint64_t, std::unique_ptr<sequence>> sequences_;
     std::vector<command> commands_;
@@ -83,6 +82,8 @@ class engine {
     double now_s_ = 0;
     double forward_s_ = 0;  // of the step
     bool draining_ = false;
+    int n_running_before_ = 0;
+    int64_t n_cells_cached_ = 0;
 
     // Shared.
     inbox inbox_;

@@ -42,8 +42,9 @@ struct engine_stats {
 
     // Now.
     std::atomic<int> n_waiting{0}, n_running{0};
-    std::atomic<int64_t> n_cells_used{0};
-    std::atomic<double> heartbeat_s{0};  // when the engine's thread last came by, on its clock
+    std::atomic<int64_t> n_cells_used{0};     // caches included
+    std::atomic<int64_t> n_cells_running{0};  // that no idle cache could give back
+    std::atomic<double> heartbeat_s{0};       // when the engine's thread last came by, on its clock
 
     // Seconds, but for the last two.
     histogram queue{1e-5}, prefill{1e-4}, first_token{1e-4}, token_gap{1e-5}, step{1e-5};

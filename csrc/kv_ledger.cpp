@@ -78,12 +78,14 @@ int kv_ledger::oldest_idle_lane(int except_lane) const {
     return oldest;
 }
 
-void kv_ledger::claim(int lane, uint64_t owner, const std::string & salt, bool offers_prefix) {
+void kv_ledger::claim(int lane, uint64_t owner, const std::string & salt, bool offers_prefix,
+                      int n_expected) {
     content & l = at(lane);
     l.owner = owner;
     l.salt = salt;
     l.offers_prefix = offers_prefix;
     l.last_used = ++clock_;
+    l.tokens.reserve(static_cast<size_t>(n_expected));
 }
 
 bool kv_ledger::release(int lane) {

@@ -54,7 +54,8 @@ class kv_ledger {
     // The idle lane with cells that was unused for longest, or -1.
     int oldest_idle_lane(int except_lane = -1) const;
 
-    void claim(int lane, uint64_t owner, const std::string & salt, bool offers_prefix);
+    // n_expected tokens will be held at most, as far as is known: memory for them is taken now.
+    void claim(int lane, uint64_t owner, const std::string & salt, bool offers_prefix, int n_expected = 0);
     // The cells stay as a cache, unless the lane offers its prefix to nobody: then it is emptied
     // (true is returned, and the cells are to be removed).
     bool release(int lane);

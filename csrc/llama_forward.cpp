@@ -3,8 +3,9 @@
 #include "abort_guard.h"
 #include "error.h"
 #include "log.h"
-#include "runner.h"
+#include "processors.h"
 #include "sequence.h"
+#include "trial.h"
 
 #include "ggml.h"
 
@@ -121,6 +122,13 @@ llama_forward::llama_forward(std::shared_ptr<const model> source, const forward_
     can_shift_ = llama_memory_can_shift(memory_);
     llama_attach_threadpool(context_.get(), pool_.handle(), pool_.handle());
     n_vocab_ = llama_vocab_n_tokens(llama_model_get_vocab(model_->handle()));
+    if (options.n_positions > 0) {  // upstream aborts at the first one the table has not
+        shape_.n_ctx = std::min(shape_.n_ctx, options.n_positions);
+    }
+    if (n_vocab_ == 0) {
+        throw error(errc::unsupported_feature, "this model has no vocabulary");
+    }
+    try_out(*model_, context_.get());
     batch_ = llama_batch_init(max_rows_, 0, 1);
 }
 

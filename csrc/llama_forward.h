@@ -15,12 +15,13 @@
 namespace jan {
 
 struct forward_options {
-    int n_lanes = 8;                 // sequences at the same time
-    int n_ctx = 0;                   // tokens of the longest sequence; 0 = what the model was trained for
-    int64_t n_cells = 0;             // of the whole cache; 0 = n_lanes * n_ctx, or what free memory allows
-    int max_rows = 512;              // of one pass
-    int n_threads = 0;               // 0 = one per physical core
-    int poll = 50;                   // 0-100, how long a worker spins for the next pass before it sleeps
+    int n_lanes = 8;      // sequences at the same time
+    int n_ctx = 0;        // tokens of the longest sequence; 0 = what the model was trained for
+    int n_positions = 0;  // rows of the model's table of positions, a limit to n_ctx; 0 = no table
+    int64_t n_cells = 0;  // of the whole cache; 0 = n_lanes * n_ctx, or what free memory allows
+    int max_rows = 512;   // of one pass
+    int n_threads = 0;    // 0 = one per physical core
+    int poll = thread_pool::usual_poll;
     int kv_mode = -1;                // a kv_mode, or -1: chosen by the machine and n_lanes
     std::string cache_type = "f16";  // of the cache: f16, bf16, f32, q8_0, q4_0 and others
     int flash_attention = -1;        // -1: where the device has it

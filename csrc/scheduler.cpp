@@ -1,6 +1,7 @@
 #include "scheduler.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 namespace jan {
@@ -14,7 +15,7 @@ bool younger(const sequence * a, const sequence * b) { return a->admitted > b->a
 
 }  // namespace
 
-scheduler::scheduler(const scheduler_options & options, kv_ledger & ledger, cost_model & cost)
+scheduler::scheduler(const scheduler_options & options, kv_ledger & ledger, pass_costs & cost)
     : options_(options), ledger_(ledger), cost_(cost) {}
 
 void scheduler::empty_lane(int lane) {
@@ -31,6 +32,9 @@ void scheduler::retire(sequence * s) {
         return;
     }
     running_.erase(found);
+    if (idle() || last_turn_.size() > 4096) {
+        last_turn_.clear();  // callers come and go
+    }
     if (ledger_.release(s->lane)) {
         pending_.push_back({lane_change::kind::trim, s->lane, -1, 0, 0});
     }
@@ -124,18 +128,21 @@ const step_plan & scheduler::plan(double now_s) {
     return plan_;
 }
 
-// Callers take turns, each with its shortest prompt first; having waited makes a prompt shorter.
+// Callers take turns, whoever had none for longest first; each with its shortest prompt first,
+// where having waited makes a prompt shorter.
 void scheduler::order_by_turn(std::vector<sequence *> & of, double now_s) const {
-    const auto length = [&](const sequence * s) {
-        return (s->n_left() - s->found.n_tokens) /
-               (1 + std::max(0.0, now_s - s->arrived_s) / options_.patience_s);
-    };
-    std::stable_sort(of.begin(), of.end(),
-                     [&](const sequence * a, const sequence * b) { return length(a) < length(b); });
-    std::map<std::string, int> turns;
-    std::map<const sequence *, int> turn;
+    std::map<const sequence *, double> length;
     for (const sequence * s : of) {
-        turn[s] = turns[s->ask.caller]++;
+        const double waited_s = std::max(0.0, now_s - s->arrived_s);
+        length[s] = (s->n_left() - s->found.n_tokens) * std::exp2(-waited_s / options_.patience_s);
+    }
+    std::stable_sort(of.begin(), of.end(),
+                     [&](const sequence * a, const sequence * b) { return length[a] < length[b]; });
+    std::map<std::string, uint64_t> turns;
+    std::map<const sequence *, std::pair<uint64_t, uint64_t>> turn;  // of the caller's, and its last
+    for (const sequence * s : of) {
+        const auto last = last_turn_.find(s->ask.caller);
+        turn[s] = {turns[s->ask.caller]++, last == last_turn_.end() ? 0 : last->second};
     }
     if (turns.size() > 1) {
         std::stable_sort(of.begin(), of.end(),
@@ -217,41 +224,6 @@ void scheduler::admit(double now_s) {
     }
 }
 
-void scheduler::give_lane(sequence * s, const prefix_match & match, double now_s) {
-    int lane = match.lane;
-    // An idle lane is continued in place, unless much of what it holds would be lost by that
-    // and there is another one to copy to.
-    const bool in_place = lane >= 0 && ledger_.idle(lane) && 2 * match.n_tokens >= ledger_.n_tokens(lane);
-    if (!in_place) {
-        const int other = ledger_.idle_lane(match.lane);
-        if (other >= 0) {
-            empty_lane(other);
-            if (match.n_tokens > 0) {
-                ledger_.copy(match.lane, other, match.n_tokens);
-                pending_.push_back({lane_change::kind::copy, other, match.lane, match.n_tokens, 0});
-            }
-            lane = other;
-        }
-    }
-    if (ledger_.n_tokens(lane) > match.n_tokens) {
-        ledger_.truncate(lane, match.n_tokens);
-        pending_.push_back({lane_change::kind::trim, lane, -1, match.n_tokens, 0});
-    }
-    ledger_.claim(lane, s->ask.id, s->ask.cache_salt, s->ask.cache_prompt);
-    waiting_.erase(std::find(waiting_.begin(), waiting_.end(), s));
-    running_.push_back(s);
-    s->lane = lane;
-    s->n_computed = match.n_tokens;
-    s->found = {};
-    if (s->n_cached < 0) {
-        s->n_cached = match.n_tokens;
-        s->started_s = now_s;
-        s->admitted = ++n_admitted_;
-    }
-    std::stable_sort(running_.begin(), running_.end(),
-                     [](const sequence * a, const sequence * b) { return younger(b, a); });
-}
-
 void scheduler::plan_decode() {
     order_.clear();
     for (sequence * s : running_) {
@@ -279,15 +251,19 @@ void scheduler::plan_decode() {
 int scheduler::prefill_rows() const {
     const int n_decode = plan_.n_decode;
     const int most = options_.max_rows;
+    const cost_model & cost = cost_.prefill;
     if (n_decode == 0) {
-        return cost_.rows_within(options_.pass_limit_s, std::min(64, most), most);
+        return cost.rows_within(options_.pass_limit_s / cost.strain(), std::min(64, most), most);
     }
-    const double alone = cost_.seconds(n_decode);
-    const double limit = std::max(options_.token_gap_s, options_.slowdown * alone);
+    // What a token takes once all that run now decode is what callers live with anyway. Measured
+    // by the few that decode already, the others' prompts would crawl.
+    const double usual = cost_.decode.seconds(n_running());
+    const double limit = std::max(options_.token_gap_s, options_.slowdown * usual);
     if (ledger_.shape().mode == kv_mode::unified) {  // prompt rows ride along in the same pass
-        return std::max(8, cost_.rows_within(limit, n_decode, most) - n_decode);
+        return std::max(8, cost.rows_within(limit / cost.strain(), n_decode, most) - n_decode);
     }
-    return cost_.rows_within(limit - alone, 8, most);
+    const double alone = cost_.decode.seconds(n_decode) * cost_.decode.strain();
+    return cost.rows_within((limit - alone) / cost.strain(), 8, most);
 }
 
 void scheduler::plan_prefill(double now_s) {
@@ -341,77 +317,6 @@ void scheduler::form_passes() {
             slices[i].of->lane != slices[i - 1].of->lane + 1) {
             plan_.pass_ends.push_back(static_cast<int>(i));
         }
-    }
-}
-
-// Decoding lanes that are not neighbours cost a pass per run of neighbours. The time lost so
-// is counted, and once it exceeds what moving lanes together costs, they are moved.
-void scheduler::close_lanes(double now_s) {
-    (void)now_s;
-    if (ledger_.shape().mode == kv_mode::unified) {
-        return;
-    }
-    order_.clear();
-    for (sequence * s : running_) {
-        if (s->n_left() == 1) {
-            order_.push_back(s);
-        }
-    }
-    std::sort(order_.begin(), order_.end(),
-              [](const sequence * a, const sequence * b) { return a->lane < b->lane; });
-    const int n = static_cast<int>(order_.size());
-    double apart = 0;
-    int n_run = 0;
-    int n_runs = 0;
-    for (int i = 0; i < n; ++i) {
-        ++n_run;
-        if (i + 1 == n ||
-            order_[static_cast<size_t>(i) + 1]->lane != order_[static_cast<size_t>(i)]->lane + 1) {
-            apart += cost_.seconds(n_run);
-            n_run = 0;
-            ++n_runs;
-        }
-    }
-    if (n_runs <= 1) {
-        scattered_s_ = 0;
-        return;
-    }
-    scattered_s_ += std::max(0.0, apart - cost_.seconds(n));
-    // The window of n lanes that the fewest tokens must move into.
-    const auto decodes = [&](int lane) {
-        return std::any_of(order_.begin(), order_.end(), [&](const sequence * s) { return s->lane == lane; });
-    };
-    int best = 0;
-    int64_t best_moved = INT64_MAX;
-    for (int first = 0; first + n <= ledger_.shape().n_lanes; ++first) {
-        int64_t moved = 0;
-        for (int lane = 0; lane < ledger_.shape().n_lanes; ++lane) {
-            const bool inside = lane >= first && lane < first + n;
-            moved += inside != decodes(lane) ? ledger_.n_tokens(lane) : 0;
-        }
-        if (moved < best_moved) {
-            best = first;
-            best_moved = moved;
-        }
-    }
-    if (static_cast<double>(best_moved) * copy_token_s_ > scattered_s_) {
-        return;
-    }
-    scattered_s_ = 0;
-    int hole = best;
-    for (sequence * s : order_) {
-        if (s->lane >= best && s->lane < best + n) {
-            continue;
-        }
-        while (decodes(hole)) {
-            ++hole;
-        }
-        const int from = s->lane;
-        for (sequence * other : running_) {
-            other->lane = other->lane == hole ? from : other == s ? hole : other->lane;
-        }
-        ledger_.swap(from, hole);
-        plan_.changes.push_back({lane_change::kind::swap, hole, from, 0, 0});
     }
 }
 

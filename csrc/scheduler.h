@@ -8,6 +8,7 @@
 #include "step_plan.h"
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -15,17 +16,23 @@ namespace jan {
 
 struct scheduler_options {
     int max_rows = 512;         // of one pass
-    double pass_limit_s = 0.5;  // a pass of prompts alone is cut to this where more rows do not pay
+    double pass_limit_s = 2;    // a pass of prompts alone is cut to this where more rows do not pay
     double token_gap_s = 0.04;  // between two tokens of a stream, prompts may always take this much
     double slowdown = 2.5;      // or this multiple of the step without any prompt
     double patience_s = 10;     // waiting this long counts as much as being half as long
     int min_shared = 32;        // waiting for another's prefix pays from this many tokens
 };
 
+// What passes cost: those of decoding streams alone, and those with rows of prompts.
+struct pass_costs {
+    cost_model decode;
+    cost_model prefill;
+};
+
 // For one thread. Does not own the sequences: each submitted one is retired by its owner.
 class scheduler {
   public:
-    scheduler(const scheduler_options & options, kv_ledger & ledger, cost_model & cost);
+    scheduler(const scheduler_options & options, kv_ledger & ledger, pass_costs & cost);
 
     void submit(sequence * s) { waiting_.push_back(s); }
 
@@ -74,14 +81,15 @@ class scheduler {
 
     scheduler_options options_;
     kv_ledger & ledger_;
-    cost_model & cost_;
+    pass_costs & cost_;
     std::vector<sequence *> waiting_;
     std::vector<sequence *> running_;   // oldest first
     std::vector<sequence *> order_;     // scratch
     std::vector<lane_change> pending_;  // changes decided between two plans
     step_plan plan_;
     uint64_t n_admitted_ = 0;
-    double scattered_s_ = 0;  // lost so far to decoding lanes that are not neighbours
+    std::map<std::string, uint64_t> last_turn_;  // of each caller with a request here
+    double scattered_s_ = 0;                     // lost so far to decoding lanes that are not neighbours
     double copy_token_s_ = 1e-5;
 };
 

@@ -21,6 +21,21 @@ struct sequence {
     int n_left() const { return static_cast<int>(tokens.size()) - n_computed; }
     int n_prompt() const { return static_cast<int>(ask.prompt.size()); }
 
+    usage used(double now_s) const {
+        usage u;
+        u.n_prompt = n_prompt();
+        u.n_generated = static_cast<int>(made.size());
+        u.n_cached = n_cached > 0 ? n_cached : 0;
+        u.n_evaluated = n_evaluated;
+        u.n_parked = n_parked;
+        u.truncated = truncated;
+        const double first_s = first_token_s > 0 ? first_token_s : now_s;
+        u.queued_s = (started_s > 0 ? started_s : now_s) - arrived_s;
+        u.prefill_s = started_s > 0 ? first_s - started_s : 0;
+        u.decode_s = first_token_s > 0 ? last_token_s - first_s : 0;
+        return u;
+    }
+
     const request ask;
     std::vector<token> tokens;
     text_stream text;

@@ -8,9 +8,12 @@ namespace jan {
 
 class thread_pool {
   public:
-    // The creating thread counts as one of n_threads. `poll` (0-100) is how long a worker spins
-    // for the next graph before it sleeps. Throws backend_failure.
-    explicit thread_pool(int n_threads, int poll = 50);
+    // How long a worker watches for the next graph before it sleeps, from 0 to 100. With
+    // vendor/llama.cpp/patient_wait.h one unit is some ten milliseconds, most of them napped away.
+    static constexpr int usual_poll = 1;
+
+    // The creating thread counts as one of n_threads. Throws backend_failure.
+    explicit thread_pool(int n_threads, int poll = usual_poll);
     ~thread_pool();
     thread_pool(const thread_pool &) = delete;
     thread_pool & operator=(const thread_pool &) = delete;

@@ -1,6 +1,7 @@
 """The engine without the server: load a GGUF file, look at it, run it, quantise it."""
 
 from jan_engine.backend import Backend, Device, backends, build_info, devices
+from jan_engine.embedding import Embedder, Pooling
 from jan_engine.engine import AsyncEngine
 from jan_engine.errors import (
     BackendFailure,
@@ -46,6 +47,7 @@ __all__ = [
     "Completion",
     "ContextOverflow",
     "Device",
+    "Embedder",
     "EngineClosed",
     "EngineError",
     "EngineOptions",
@@ -59,6 +61,7 @@ __all__ = [
     "ModelError",
     "ModelNotFound",
     "OutOfMemory",
+    "Pooling",
     "QueueFull",
     "Request",
     "Stream",

@@ -277,7 +277,7 @@ cdef extern from "engine_stats.h" namespace "jan" nogil:
         counter n_prompt_tokens, n_cached_tokens, n_prefill_rows, n_decode_rows
         atomic_double forward_s, busy_s
         atomic_int n_waiting, n_running
-        atomic_int64 n_cells_used
+        atomic_int64 n_cells_used, n_cells_running
         atomic_double heartbeat_s
         histogram queue, prefill, first_token, token_gap, step
         histogram rows_per_step, prefill_rows_per_step
@@ -333,6 +333,7 @@ cdef extern from "open_engine.h" namespace "jan" nogil:
     cdef cppclass forward_options:
         int n_lanes
         int n_ctx
+        int n_positions
         int64_t n_cells
         int max_rows
         int n_threads
@@ -354,3 +355,17 @@ cdef extern from "open_engine.h" namespace "jan" nogil:
     unique_ptr[engine] open_null_engine(
         const null_options & options, const engine_options & running
     ) except +raise_jan_error
+
+
+cdef extern from "embedder.h" namespace "jan" nogil:
+    cdef cppclass embedder_options:
+        int n_ctx
+        int n_threads
+        int pooling
+
+    cdef cppclass embedder:
+        embedder(shared_ptr[model] source, const embedder_options & options) except +raise_jan_error
+        vector[vector[float]] embed(const vector[vector[token]] & inputs) except +raise_jan_error
+        int n_ctx()
+        int n_out()
+        int pooling()

@@ -275,6 +275,7 @@ cdef class Engine:
         *,
         int n_parallel,
         int n_ctx,
+        int n_positions,
         int64_t n_cells,
         int n_ubatch,
         int n_threads,
@@ -308,6 +309,7 @@ cdef class Engine:
             return
         through.n_lanes = n_parallel
         through.n_ctx = n_ctx
+        through.n_positions = n_positions
         through.n_cells = n_cells
         through.max_rows = n_ubatch
         through.n_threads = n_threads
@@ -423,6 +425,7 @@ cdef class Engine:
             "n_waiting": s.n_waiting.load(),
             "n_running": s.n_running.load(),
             "n_cells_used": s.n_cells_used.load(),
+            "n_cells_running": s.n_cells_running.load(),
             "heartbeat_age_s": dereference(self.owned).clock_s() - s.heartbeat_s.load(),
             "queue_s": _histogram(s.queue.read()),
             "prefill_s": _histogram(s.prefill.read()),
@@ -449,6 +452,43 @@ cdef class Engine:
             }
             for e in entries
         ]
+
+
+cdef class Embedder:
+    """Vectors of texts. Any thread may call; one call runs at a time."""
+
+    cdef unique_ptr[embedder] owned
+
+    def __cinit__(self, Model source not None, *, int n_ctx, int n_threads, int pooling):
+        cdef embedder_options options
+        options.n_ctx = n_ctx
+        options.n_threads = n_threads
+        options.pooling = pooling
+        with nogil:
+            self.owned.reset(new embedder(source.shared, options))
+
+    def __dealloc__(self):
+        with nogil:
+            self.owned.reset()
+
+    def embed(self, list inputs not None) -> list[list[float]]:
+        cdef vector[vector[token]] ids = inputs
+        cdef vector[vector[float]] found
+        with nogil:
+            found = dereference(self.owned).embed(ids)
+        return found
+
+    @property
+    def n_ctx(self) -> int:
+        return dereference(self.owned).n_ctx()
+
+    @property
+    def n_out(self) -> int:
+        return dereference(self.owned).n_out()
+
+    @property
+    def pooling(self) -> int:
+        return dereference(self.owned).pooling()
 
 
 cdef dict _histogram(histogram_snapshot h):

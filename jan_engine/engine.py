@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from jan_engine import _core, log
+from jan_engine import _core
 from jan_engine.model import Model
 from jan_engine.stream import Stream
 from jan_engine.types import EngineOptions, Event, Request, open_core, read_event, submit
@@ -28,10 +28,7 @@ class AsyncEngine:
     def __init__(self, model: Model | str | Path, options: EngineOptions | None = None) -> None:
         self.model = model if isinstance(model, Model) else Model(model)
         self.options = options or EngineOptions()
-        try:
-            self.core = open_core(self.model.core, self.options)
-        finally:
-            log.forward()
+        self.core = open_core(self.model, self.options)
         self._streams = _Streams()
         self._pump = threading.Thread(
             target=_pump, args=(self.core, self._streams), name="jan-events", daemon=True

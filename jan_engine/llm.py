@@ -9,7 +9,6 @@ from typing import Self
 
 import msgspec
 
-from jan_engine import log
 from jan_engine.errors import EngineClosed, QueueFull
 from jan_engine.model import Model
 from jan_engine.types import (
@@ -30,10 +29,7 @@ class LLM:
 
     def __init__(self, model: Model | str | Path, options: EngineOptions | None = None) -> None:
         self.model = model if isinstance(model, Model) else Model(model)
-        try:
-            self.core = open_core(self.model.core, options or EngineOptions())
-        finally:
-            log.forward()
+        self.core = open_core(self.model, options or EngineOptions())
 
     def generate(
         self,

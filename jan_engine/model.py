@@ -114,6 +114,12 @@ class Model:
         return msgspec.convert(self.core.vocab_facts(), VocabFacts)
 
     @cached_property
+    def n_positions(self) -> int:
+        """Rows of the table that models without rotary positions look them up in; 0 without one."""
+        table = next((t for t in self.header.tensors if t.name == "position_embd.weight"), None)
+        return min(table.shape[1], 2**31 - 1) if table and len(table.shape) > 1 else 0
+
+    @cached_property
     def metadata(self) -> dict[str, str]:
         """Every scalar of the file's metadata as text."""
         return self.core.metadata()

@@ -30,7 +30,7 @@ class GreedyRunner:
                 n_ctx=native_int("n_ctx", n_ctx),
                 n_ubatch=native_int("n_ubatch", n_ubatch),
                 n_threads=native_int("n_threads", n_threads),
-                n_positions=_n_positions(model),
+                n_positions=model.n_positions,
             )
         except ModelError as error:
             error.path = str(model.path)
@@ -58,9 +58,3 @@ class GreedyRunner:
             n_left -= 1
             if n_left > 0:
                 self.core.feed([token])
-
-
-def _n_positions(model: Model) -> int:
-    """Rows of the table that models without rotary positions look them up in; 0 without one."""
-    table = next((t for t in model.header.tensors if t.name == "position_embd.weight"), None)
-    return min(table.shape[1], 2**31 - 1) if table and len(table.shape) > 1 else 0

@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from jan_engine import _core
-from jan_engine.errors import EngineError, InvalidRequest
+from jan_engine import _core, log
+from jan_engine.errors import EngineError, InvalidRequest, ModelError
+from jan_engine.model import Model
+from jan_engine.native_int import native_int, token_ids
 
 __all__ = [
     "Completion",
@@ -39,7 +41,7 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     n_cells: int = 0  # tokens the whole cache holds; 0: n_parallel * n_ctx
     n_ubatch: int = 512  # tokens of one forward pass
     n_threads: int = 0  # 0: one per physical core
-    poll: int = 50  # 0 to 100: how long an idle worker spins before it sleeps
+    poll: int = 1  # 0 to 100: how long a worker watches for work before it sleeps
     kv_mode: KvMode = KvMode.AUTO
     cache_type: str = "f16"  # or q8_0, q4_0: a half or a quarter of the memory
     flash_attention: bool | None = None  # None: where the device has it
@@ -136,45 +138,46 @@ Told = tuple[
 ]
 
 
-def open_core(model: _core.Model | None, options: EngineOptions) -> _core.Engine:
-    for name in ("n_parallel", "n_ctx", "n_cells", "n_ubatch", "n_threads", "poll", "max_waiting"):
-        number = getattr(options, name)
-        if not -(2**31) <= number < 2**31:
-            raise InvalidRequest(f"{name}: {number} is out of range")
+def open_core(model: Model, options: EngineOptions) -> _core.Engine:
     flash = options.flash_attention
-    return _core.Engine(
-        model,
-        n_parallel=options.n_parallel,
-        n_ctx=options.n_ctx,
-        n_cells=options.n_cells,
-        n_ubatch=options.n_ubatch,
-        n_threads=options.n_threads,
-        poll=options.poll,
-        kv_mode=options.kv_mode,
-        cache_type=options.cache_type.encode(),
-        flash_attention=-1 if flash is None else int(flash),
-        max_waiting=options.max_waiting,
-        token_gap_s=options.token_gap_s,
-        slowdown=options.slowdown,
-        calibrate_s=options.calibrate_s,
-        check_integrity=options.check_integrity,
-    )
+    try:
+        return _core.Engine(
+            model.core,
+            n_parallel=native_int("n_parallel", options.n_parallel),
+            n_ctx=native_int("n_ctx", options.n_ctx),
+            n_positions=model.n_positions,
+            n_cells=native_int("n_cells", options.n_cells),
+            n_ubatch=native_int("n_ubatch", options.n_ubatch),
+            n_threads=native_int("n_threads", options.n_threads),
+            poll=native_int("poll", options.poll),
+            kv_mode=options.kv_mode,
+            cache_type=options.cache_type.encode(),
+            flash_attention=-1 if flash is None else int(flash),
+            max_waiting=native_int("max_waiting", options.max_waiting),
+            token_gap_s=options.token_gap_s,
+            slowdown=options.slowdown,
+            calibrate_s=options.calibrate_s,
+            check_integrity=options.check_integrity,
+        )
+    except ModelError as error:
+        error.path = str(model.path)
+        raise
+    finally:
+        log.forward()
 
 
 def submit(core: _core.Engine, request: Request, prompt: list[int]) -> int:
-    for name, number in (("max_tokens", request.max_tokens), ("logprobs", request.logprobs)):
-        if number is not None and not 0 <= number < 2**31:
-            raise InvalidRequest(f"{name}: {number} is out of range")
-    if not 0 <= request.n_keep < 2**31:
-        raise InvalidRequest(f"n_keep: {request.n_keep} is out of range")
-    for token in prompt:
-        if not 0 <= token < 2**31:
-            raise InvalidRequest(f"prompt: {token} is not a token id")
+    if request.max_tokens is not None and request.max_tokens < 0:
+        raise InvalidRequest(f"max_tokens: {request.max_tokens} is negative")
+    if request.logprobs is not None and request.logprobs < 0:
+        raise InvalidRequest(f"logprobs: {request.logprobs} is negative")
     return core.submit(
-        prompt,
-        max_tokens=-1 if request.max_tokens is None else request.max_tokens,
-        n_top=-1 if request.logprobs is None else request.logprobs,
-        n_keep=request.n_keep,
+        token_ids("prompt", prompt),
+        max_tokens=native_int(
+            "max_tokens", -1 if request.max_tokens is None else request.max_tokens
+        ),
+        n_top=native_int("logprobs", -1 if request.logprobs is None else request.logprobs),
+        n_keep=native_int("n_keep", request.n_keep),
         shift_context=request.shift_context,
         ignore_eos=request.ignore_eos,
         cache_prompt=request.cache_prompt,

@@ -8,7 +8,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,10 +44,22 @@ class Row(msgspec.Struct):
         return statistics.median(self.values)
 
 
+class Rows:
+    """The figures of one scenario as they come in, round by round."""
+
+    def __init__(self, scenario: str) -> None:
+        self.scenario = scenario
+        self.found: dict[tuple[str, str], Row] = {}
+
+    def note(self, who: str, what: str, value: float) -> None:
+        row = self.found.setdefault((who, what), Row(self.scenario, what, who, []))
+        row.values.append(value)
+
+
 @contextmanager
 def contestants(
     setup: Setup, n: int, n_ctx: int, *, tuned: bool = True
-) -> Iterator[list[Contestant]]:
+) -> Generator[list[Contestant]]:
     """Ours, stock llama-server, and llama-server tuned in both cache modes."""
     t = str(setup.n_threads)
     flags = ["-t", t, "-tb", t, "-np", str(n), "-c", str(n * n_ctx)]
@@ -70,13 +82,7 @@ def contestants(
 def throughput(setup: Setup) -> Iterator[Row]:
     """100-token prompts never seen before, 64 tokens out, all at once."""
     for n in (1, 8, 32):
-        rows: dict[tuple[str, str], Row] = {}
-
-        def note(
-            who: str, what: str, value: float, n: int = n, rows: dict[tuple[str, str], Row] = rows
-        ) -> None:
-            row = Row(f"throughput, {n} streams", what, who, [])
-            rows.setdefault((who, what), row).values.append(value)
+        rows = Rows(f"throughput, {n} streams")
 
         with contestants(setup, n, 512) as found:
             for _ in range(setup.rounds):
@@ -90,17 +96,19 @@ def throughput(setup: Setup) -> Iterator[Row]:
                         unified=unified,
                     )
                     who = f"llama-batched-bench, {'unified' if unified else 'streams'}"
-                    note(who, "tokens/s out", n * 64 / best.total_s)
-                    note(who, "tokens/s out, decode alone", n * 64 / best.decode_s)
+                    rows.note(who, "tokens/s out", n * 64 / best.total_s)
+                    rows.note(who, "tokens/s out, decode alone", n * 64 / best.decode_s)
                 for one in found:
                     asks = [Ask(prompt=p, n_out=64) for p in fresh_prompts(next(SEEDS), n, 100)]
                     began = time.monotonic()
                     answers = one.run(asks, stream=False)
                     assert all(answer.n_out == 64 for answer in answers)
-                    note(one.name, "tokens/s out", n * 64 / total_s(answers))
+                    rows.note(one.name, "tokens/s out", n * 64 / total_s(answers))
                     if isinstance(one, Ours):
-                        note(one.name, "tokens/s out, decode alone", decode_rate(one, began, n))
-        yield from rows.values()
+                        rows.note(
+                            one.name, "tokens/s out, decode alone", decode_rate(one, began, n)
+                        )
+        yield from rows.found.values()
 
 
 def decode_rate(one: Ours, began: float, n: int) -> float:
@@ -109,12 +117,13 @@ def decode_rate(one: Ours, began: float, n: int) -> float:
         for step in one.engine.core.trace()
         if step["start_s"] >= began and step["n_decode"] == n and not step["n_prefill"]
     ]
-    return n * len(steps) / sum(step["end_s"] - step["start_s"] for step in steps)
+    took = sum(step["end_s"] - step["start_s"] for step in steps)
+    return n * len(steps) / took if steps else 0.0
 
 
 def holes(setup: Setup) -> Iterator[Row]:
     """32 slots of which 4 that are not neighbours stay busy, against 4 slots."""
-    rows: dict[str, Row] = {}
+    rows = Rows("4 busy of 32 slots")
     options = EngineOptions(n_parallel=32, n_ctx=512, n_threads=setup.n_threads)
     few = msgspec.structs.replace(options, n_parallel=4)
     wide, narrow = Ours("32 slots", setup.model, options), Ours("4 slots", setup.model, few)
@@ -132,16 +141,15 @@ def holes(setup: Setup) -> Iterator[Row]:
                 for step in one.engine.core.trace()
                 if step["start_s"] >= began and step["n_decode"] == 4 and not step["n_prefill"]
             ]
-            row = Row("4 busy of 32 slots", "ms per step of 4", one.name, [])
-            rows.setdefault(one.name, row).values.append(statistics.mean(steps) * 1e3)
+            rows.note(one.name, "ms per step of 4", statistics.mean(steps) * 1e3)
     wide.close()
     narrow.close()
-    yield from rows.values()
+    yield from rows.found.values()
 
 
 def interference(setup: Setup) -> Iterator[Row]:
     """8 decoding streams; then the same with a 4000-token prompt on the way."""
-    rows: dict[tuple[str, str], Row] = {}
+    rows = Rows("4000-token prompt among 8 streams")
     with contestants(setup, 10, 5120, tuned=False) as found:
         for _ in range(setup.rounds):
             for one in found:
@@ -156,21 +164,27 @@ def interference(setup: Setup) -> Iterator[Row]:
                 ]
                 long = Ask(prompt=fresh_prompts(next(SEEDS), 1, 4000)[0], n_out=2, start_s=8 * base)
                 *streams, intruder = one.run([*asks, long], stream=True)
-                gaps = sorted(gap for answer in streams for gap in answer.gaps_s[2:])
+                until_s = intruder.token_s[0]
+                gaps = sorted(
+                    b - a
+                    for answer in streams
+                    for a, b in itertools.pairwise(answer.token_s)
+                    if b > intruder.sent_s and a < until_s  # while the prompt was computed
+                )
                 figures = {
                     "ms between tokens, median, alone": base * 1e3,
                     "ms between tokens, p99, with the prompt": gaps[int(len(gaps) * 0.99)] * 1e3,
+                    "ms between tokens, longest": gaps[-1] * 1e3,
                     "s to the first token of the prompt": intruder.ttft_s,
                 }
                 for what, value in figures.items():
-                    row = Row("4000-token prompt among 8 streams", what, one.name, [])
-                    rows.setdefault((one.name, what), row).values.append(value)
-    yield from rows.values()
+                    rows.note(one.name, what, value)
+    yield from rows.found.values()
 
 
 def shared_prefix(setup: Setup) -> Iterator[Row]:
     """32 requests at once that share 1000 tokens nobody has computed yet, 16 tokens out each."""
-    rows: dict[tuple[str, str], Row] = {}
+    rows = Rows("a cold prefix shared by 32")
     with contestants(setup, 32, 1280, tuned=False) as found:
         for _ in range(setup.rounds):
             for one in found:
@@ -182,14 +196,13 @@ def shared_prefix(setup: Setup) -> Iterator[Row]:
                     / (1000 + 32 * 8),
                 }
                 for what, value in figures.items():
-                    row = Row("a cold prefix shared by 32", what, one.name, [])
-                    rows.setdefault((one.name, what), row).values.append(value)
-    yield from rows.values()
+                    rows.note(one.name, what, value)
+    yield from rows.found.values()
 
 
 def neighbours(setup: Setup) -> Iterator[Row]:
     """8 streams, with and without a busy process for every core."""
-    rows: dict[tuple[str, str], Row] = {}
+    rows = Rows("two busy neighbours")
     with contestants(setup, 8, 512, tuned=False) as found:
         for _ in range(setup.rounds):
             for one in found:
@@ -206,14 +219,13 @@ def neighbours(setup: Setup) -> Iterator[Row]:
                     for loop in loops:
                         loop.kill()
                         loop.wait()
-                    row = Row("two busy neighbours", what, one.name, [])
-                    rows.setdefault((one.name, what), row).values.append(8 * 48 / total_s(answers))
-    yield from rows.values()
+                    rows.note(one.name, what, 8 * 48 / total_s(answers))
+    yield from rows.found.values()
 
 
 def cancelling(setup: Setup) -> Iterator[Row]:
     """16 of 32 streams are cancelled half-way: what do the others notice?"""
-    rows: dict[str, Row] = {}
+    rows = Rows("16 of 32 streams cancelled")
     options = EngineOptions(n_parallel=32, n_ctx=512, n_threads=setup.n_threads)
     one = Ours("jan-engine", setup.model, options)
 
@@ -232,10 +244,9 @@ def cancelling(setup: Setup) -> Iterator[Row]:
         ]
         rest = [answer for i, answer in enumerate(one.run(asks, stream=True)) if i % 2 == 0]
         for what, value in (("p99, none cancelled", p99(calm)), ("p99, 16 cancelled", p99(rest))):
-            row = Row("16 of 32 streams cancelled", f"ms between tokens, {what}", one.name, [])
-            rows.setdefault(what, row).values.append(value)
+            rows.note(one.name, f"ms between tokens, {what}", value)
     one.close()
-    yield from rows.values()
+    yield from rows.found.values()
 
 
 SCENARIOS: dict[str, Callable[[Setup], Iterator[Row]]] = {

@@ -50,7 +50,8 @@ embedder::embedder(std::shared_ptr<const model> source, const embedder_options &
     }
     if (!context_) {
         const std::string reason = log.reason("the context could not be created");
-        throw error(log_capture::speaks_of_memory(reason) ? errc::out_of_memory : errc::backend_failure, reason);
+        throw error(log_capture::speaks_of_memory(reason) ? errc::out_of_memory : errc::backend_failure,
+                    reason);
     }
     llama_attach_threadpool(context_.get(), pool_.handle(), pool_.handle());
     n_vocab_ = llama_vocab_n_tokens(llama_model_get_vocab(model_->handle()));
@@ -79,7 +80,8 @@ void embedder::check(const std::vector<std::vector<token>> & inputs) const {
             throw error(errc::invalid_argument, name + "there are no tokens");
         }
         if (n > n_ctx_) {
-            throw error(errc::context_overflow, name + std::to_string(n) + " tokens do not fit a context of " +
+            throw error(errc::context_overflow, name + std::to_string(n) +
+                                                    " tokens do not fit a context of " +
                                                     std::to_string(n_ctx_))
                 .with("n_prompt", n)
                 .with("n_ctx", n_ctx_);

@@ -1,7 +1,9 @@
 #include "llama_forward.h"
 
 #include "abort_guard.h"
+#include "cache_plan.h"
 #include "error.h"
+#include "free_memory.h"
 #include "log.h"
 #include "processors.h"
 #include "sequence.h"
@@ -15,10 +17,6 @@
 namespace jan {
 
 namespace {
-
-// Without the flash kernel a CPU reads prompts in small pieces, and decodes, faster (measured in
-// docs/adr/0007), but it needs a row of scores per head: up to this context that is affordable.
-constexpr int most_ctx_without_flash = 8192;
 
 bool is_aborted(void * flag) {
     return static_cast<std::atomic<bool> *>(flag)->load(std::memory_order_relaxed);
@@ -53,38 +51,28 @@ llama_forward::llama_forward(std::shared_ptr<const model> source, const forward_
     if (!facts.has_decoder || facts.has_encoder || facts.is_diffusion) {
         throw error(errc::unsupported_feature, "this model does not generate text token by token");
     }
-    require(options.n_lanes > 0 && options.n_lanes <= 256, "n_parallel must be between 1 and 256");
     require(options.max_rows >= 8 && options.max_rows <= 8192, "n_ubatch must be between 8 and 8192");
-    require(options.n_ctx >= 0 && options.n_cells >= 0, "n_ctx and n_cells must not be negative");
     require(options.poll >= 0 && options.poll <= 100, "poll must be between 0 and 100");
 
-    const auto round_up = [](int64_t n) { return (n + 255) / 256 * 256; };  // upstream's granularity
-    const int64_t n_ctx = round_up(options.n_ctx > 0 ? options.n_ctx : facts.n_ctx_train);
-    const bool recurrent = facts.is_recurrent || facts.is_hybrid;
-    shape_.n_lanes = options.n_lanes;
-    // A lane with cells of its own reads no others. One pool is for sharing what is scarce: a
-    // cache smaller than all lanes could fill.
-    const bool scarce = options.n_cells > 0 && options.n_cells < n_ctx * options.n_lanes;
-    const bool apart = recurrent || (options.n_lanes > 1 && !scarce);
-    shape_.mode = options.kv_mode >= 0 ? static_cast<kv_mode>(options.kv_mode)
-                  : apart              ? kv_mode::streams
-                                       : kv_mode::unified;
-    // Past other lanes' cells the flash kernel skips; a plain product would compute them.
-    int flash = options.flash_attention;
-    if (flash < 0 && !llama_supports_gpu_offload() && !ggml_is_quantized(cache_type(options.cache_type)) &&
-        (shape_.mode == kv_mode::streams || options.n_lanes == 1) && n_ctx <= most_ctx_without_flash) {
-        flash = LLAMA_FLASH_ATTN_TYPE_DISABLED;
+    const ggml_type type = cache_type(options.cache_type);
+    cache_wish wish;
+    wish.n_lanes = options.n_lanes;
+    wish.n_ctx = options.n_ctx;
+    wish.n_cells = options.n_cells;
+    wish.mode = options.kv_mode;
+    wish.flash = options.flash_attention;
+    wish.quantized = ggml_is_quantized(type);
+    wish.on_gpu = llama_supports_gpu_offload();
+    wish.recurrent = facts.is_recurrent || facts.is_hybrid;
+    wish.n_ctx_train = facts.n_ctx_train;
+    if (facts.n_head > 0) {  // keys and values of every layer; a few architectures keep less
+        const int n_kv = facts.n_embd / facts.n_head * facts.n_head_kv;
+        const auto n_numbers = 2 * static_cast<uint64_t>(facts.n_layer) * static_cast<uint64_t>(n_kv);
+        wish.cell_bytes = n_numbers * ggml_type_size(type) / static_cast<uint64_t>(ggml_blck_size(type));
     }
-    shape_.n_cells = options.n_cells > 0 ? round_up(options.n_cells) : n_ctx * options.n_lanes;
-    if (shape_.mode == kv_mode::streams) {
-        shape_.n_ctx = static_cast<int>(std::min(n_ctx, shape_.n_cells / options.n_lanes / 256 * 256));
-        shape_.n_cells = static_cast<int64_t>(shape_.n_ctx) * options.n_lanes;
-    } else {
-        shape_.n_ctx = static_cast<int>(std::min(n_ctx, shape_.n_cells));
-    }
-    require(shape_.n_ctx >= 256 && shape_.n_cells <= INT32_MAX,
-            "the cache must give each lane at least 256 cells");
-    shape_.can_truncate = !recurrent;
+    wish.free_bytes = free_memory(facts.n_bytes);
+    const cache_plan plan = plan_cache(wish);
+    shape_ = plan.shape;
 
     llama_context_params params = llama_context_default_params();
     params.n_ctx = static_cast<uint32_t>(shape_.n_cells);
@@ -94,8 +82,8 @@ llama_forward::llama_forward(std::shared_ptr<const model> source, const forward_
     params.n_outputs_max = static_cast<uint32_t>(std::min(shape_.n_lanes, max_rows_));
     params.n_threads = pool_.n_threads();
     params.n_threads_batch = pool_.n_threads();
-    params.type_k = params.type_v = cache_type(options.cache_type);
-    params.flash_attn_type = static_cast<llama_flash_attn_type>(flash);
+    params.type_k = params.type_v = type;
+    params.flash_attn_type = static_cast<llama_flash_attn_type>(plan.flash);
     params.kv_unified = shape_.mode == kv_mode::unified;
     params.swa_full = true;  // a sliding window forgets what prefix reuse needs
     params.no_perf = true;

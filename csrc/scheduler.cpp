@@ -9,6 +9,7 @@ namespace jan {
 namespace {
 
 constexpr int reserve_per_stream = 16;  // cells kept free for each running stream at admission
+constexpr int least_rows = 8;           // of a prompt that goes on beside others
 constexpr size_t looked_at = 256;       // of those that wait, at each admission
 
 bool younger(const sequence * a, const sequence * b) { return a->admitted > b->admitted; }
@@ -258,12 +259,15 @@ int scheduler::prefill_rows() const {
     // What a token takes once all that run now decode is what callers live with anyway. Measured
     // by the few that decode already, the others' prompts would crawl.
     const double usual = cost_.decode.seconds(n_running());
-    const double limit = std::max(options_.token_gap_s, options_.slowdown * usual);
+    // Those whose prompts wait are delayed too: the fewer decode, the more they may be.
+    const double share = static_cast<double>(n_running()) / n_decode;
+    const double limit =
+        std::max(options_.token_gap_s, std::min(options_.slowdown * usual * share, options_.pass_limit_s));
     if (ledger_.shape().mode == kv_mode::unified) {  // prompt rows ride along in the same pass
-        return std::max(8, cost.rows_within(limit / cost.strain(), n_decode, most) - n_decode);
+        return std::max(least_rows, cost.rows_within(limit / cost.strain(), n_decode, most) - n_decode);
     }
     const double alone = cost_.decode.seconds(n_decode) * cost_.decode.strain();
-    return cost.rows_within((limit - alone) / cost.strain(), 8, most);
+    return cost.rows_within((limit - alone) / cost.strain(), least_rows, most);
 }
 
 void scheduler::plan_prefill(double now_s) {
@@ -282,7 +286,12 @@ void scheduler::plan_prefill(double now_s) {
         if (s->lane < 0 || n_rows <= 0) {
             continue;
         }
-        int n = std::min(s->n_left(), n_rows);
+        // A little more ends this prompt; a little of the next one is not worth a pass.
+        int n = s->n_left() <= n_rows + n_rows / 4 ? s->n_left() : n_rows;
+        n = std::min(n, options_.max_rows - plan_.n_decode - plan_.n_prefill);
+        if (plan_.n_prefill > 0 && n < std::min(least_rows, s->n_left())) {
+            break;
+        }
         const int n_planned = plan_.n_decode + plan_.n_prefill;
         // With nothing else to do, the older ones may take cells from the younger.
         if (!make_room(n_planned + n, plan_.empty() ? s : running_.back())) {

@@ -17,9 +17,9 @@ namespace jan {
 struct scheduler_options {
     int max_rows = 512;         // of one pass
     double pass_limit_s = 2;    // a pass of prompts alone is cut to this where more rows do not pay
-    double token_gap_s = 0.04;  // between two tokens of a stream, prompts may always take this much
-    double slowdown = 2.5;      // or this multiple of the step without any prompt
-    double patience_s = 10;     // waiting this long counts as much as being half as long
+    double token_gap_s = 0.01;  // between two tokens of a stream, prompts may always take this much
+    double slowdown = 2.5;      // or this multiple of the step in which all decode
+    double patience_s = 5;      // waiting this long counts as much as being half as long
     int min_shared = 32;        // waiting for another's prefix pays from this many tokens
 };
 

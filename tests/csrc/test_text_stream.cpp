@@ -63,7 +63,8 @@ std::string whole(const std::string & bytes, const std::vector<std::string> & st
 
 void test_any_pieces_give_the_same_text() {
     std::mt19937 random(1);
-    const std::vector<std::string> parts = {"a", "b", "ab", "\xC3\xA9", "\xF0\x9F\x98\x80", "\xFF", "\xE2\x82", "x"};
+    const std::vector<std::string> parts = {"a",    "b",        "ab", "\xC3\xA9", "\xF0\x9F\x98\x80",
+                                            "\xFF", "\xE2\x82", "x"};
     for (int i = 0; i < 20000; ++i) {
         std::string bytes;
         for (int n = 1 + static_cast<int>(random() % 12); n > 0; --n) {

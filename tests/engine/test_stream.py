@@ -152,6 +152,21 @@ def test_two_engines_share_a_model_side_by_side(random_model: Model) -> None:
     asyncio.run(main())
 
 
+def test_streams_of_a_forgotten_engine_end(tmp_path: Path) -> None:
+    (a,) = models.byte_tokens("a")
+
+    async def main() -> FinishReason:
+        # Neither the model nor the engine has another owner.
+        engine = AsyncEngine(models.write_scripted(tmp_path / "forever.gguf", {a: a}), SMALL)
+        stream = engine.submit(Request(prompt="a", shift_context=True))
+        await anext(stream)
+        del engine
+        gc.collect()
+        return (await stream.result()).finish.reason
+
+    assert asyncio.run(main()) is FinishReason.CANCELLED
+
+
 def test_an_idle_engine_uses_no_processor(alphabet: Model) -> None:
     async def main() -> float:
         async with AsyncEngine(alphabet, SMALL) as engine:

@@ -51,7 +51,9 @@ cache_plan plan_cache(const cache_wish & wish) {
     // cache smaller than all lanes could fill.
     const bool scarce = shape.n_cells < n_wanted;
     const bool apart = wish.recurrent || (wish.n_lanes > 1 && !scarce);
-    shape.mode = wish.mode >= 0 ? static_cast<kv_mode>(wish.mode) : apart ? kv_mode::streams : kv_mode::unified;
+    shape.mode = wish.mode >= 0 ? static_cast<kv_mode>(wish.mode)
+                 : apart        ? kv_mode::streams
+                                : kv_mode::unified;
     if (shape.mode == kv_mode::streams) {
         const int64_t n_each = shape.n_cells / wish.n_lanes / granularity * granularity;
         shape.n_ctx = static_cast<int>(std::min(n_ctx, n_each));
@@ -66,7 +68,8 @@ cache_plan plan_cache(const cache_wish & wish) {
     // Past other lanes' cells the flash kernel skips; a plain product would compute them.
     const bool own_cells = shape.mode == kv_mode::streams || shape.n_lanes == 1;
     plan.flash = wish.flash;
-    if (wish.flash < 0 && !wish.on_gpu && !wish.quantized && own_cells && shape.n_ctx <= most_ctx_without_flash) {
+    if (wish.flash < 0 && !wish.on_gpu && !wish.quantized && own_cells &&
+        shape.n_ctx <= most_ctx_without_flash) {
         plan.flash = 0;
     }
     return plan;

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import threading
 import weakref
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from jan_engine import _core
 from jan_engine.model import Model
 from jan_engine.stream import Stream
 from jan_engine.types import EngineOptions, Event, Request, open_core, read_event, submit
+
+if TYPE_CHECKING:
+    import asyncio
 
 __all__ = ["AsyncEngine"]
 
@@ -51,7 +53,10 @@ class AsyncEngine:
             if request_id:
                 core.cancel(request_id)
 
-        stream = Stream(asyncio.get_running_loop(), cancel)
+        # Here, since it would be a third of the time that importing this package takes.
+        from asyncio import get_running_loop
+
+        stream = Stream(get_running_loop(), cancel)
         with self._streams.lock:  # its first event may be told before submit() returns
             request_id = submit(core, request, prompt)
             self._streams.by_request[request_id] = weakref.ref(stream)
@@ -74,8 +79,10 @@ class AsyncEngine:
 
     async def close(self, *, drain: bool = False) -> None:
         """Take no more requests; with `drain` let those there are come to their end."""
+        from asyncio import get_running_loop
+
         self.core.close(drain)
-        await asyncio.get_running_loop().run_in_executor(None, self._pump.join)
+        await get_running_loop().run_in_executor(None, self._pump.join)
 
     async def __aenter__(self) -> Self:
         return self

@@ -6,12 +6,14 @@ events, never in text, and what waits for it is never more than its own answer.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from jan_engine.types import Completion, Event, TokenLogprob
+
+if TYPE_CHECKING:  # who has a loop has it imported; scripts do without
+    import asyncio
 
 __all__ = ["Stream"]
 

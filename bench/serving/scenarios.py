@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -79,36 +80,32 @@ def contestants(
             one.close()
 
 
-def throughput(setup: Setup) -> Iterator[Row]:
-    """100-token prompts never seen before, 64 tokens out, all at once."""
-    for n in (1, 8, 32):
-        rows = Rows(f"throughput, {n} streams")
-
-        with contestants(setup, n, 512) as found:
-            for _ in range(setup.rounds):
-                for unified in (False, True):
-                    best = ceiling(
-                        setup.model,
-                        n_streams=n,
-                        n_prompt=100,
-                        n_out=64,
-                        n_threads=setup.n_threads,
-                        unified=unified,
-                    )
-                    who = f"llama-batched-bench, {'unified' if unified else 'streams'}"
-                    rows.note(who, "tokens/s out", n * 64 / best.total_s)
-                    rows.note(who, "tokens/s out, decode alone", n * 64 / best.decode_s)
-                for one in found:
-                    asks = [Ask(prompt=p, n_out=64) for p in fresh_prompts(next(SEEDS), n, 100)]
-                    began = time.monotonic()
-                    answers = one.run(asks, stream=False)
-                    assert all(answer.n_out == 64 for answer in answers)
-                    rows.note(one.name, "tokens/s out", n * 64 / total_s(answers))
-                    if isinstance(one, Ours):
-                        rows.note(
-                            one.name, "tokens/s out, decode alone", decode_rate(one, began, n)
-                        )
-        yield from rows.found.values()
+def throughput(setup: Setup, n: int) -> Iterator[Row]:
+    """n prompts of 100 tokens never seen before, 64 tokens out, all at once."""
+    rows = Rows(f"throughput, {n} streams")
+    with contestants(setup, n, 512) as found:
+        for _ in range(setup.rounds):
+            for unified in (False, True):
+                best = ceiling(
+                    setup.model,
+                    n_streams=n,
+                    n_prompt=100,
+                    n_out=64,
+                    n_threads=setup.n_threads,
+                    unified=unified,
+                )
+                who = f"llama-batched-bench, {'unified' if unified else 'streams'}"
+                rows.note(who, "tokens/s out", n * 64 / best.total_s)
+                rows.note(who, "tokens/s out, decode alone", n * 64 / best.decode_s)
+            for one in found:
+                asks = [Ask(prompt=p, n_out=64) for p in fresh_prompts(next(SEEDS), n, 100)]
+                began = time.monotonic()
+                answers = one.run(asks, stream=False)
+                assert all(answer.n_out == 64 for answer in answers)
+                rows.note(one.name, "tokens/s out", n * 64 / total_s(answers))
+                if isinstance(one, Ours):
+                    rows.note(one.name, "tokens/s out, decode alone", decode_rate(one, began, n))
+    yield from rows.found.values()
 
 
 def decode_rate(one: Ours, began: float, n: int) -> float:
@@ -250,7 +247,9 @@ def cancelling(setup: Setup) -> Iterator[Row]:
 
 
 SCENARIOS: dict[str, Callable[[Setup], Iterator[Row]]] = {
-    "throughput": throughput,
+    "throughput-1": partial(throughput, n=1),
+    "throughput-8": partial(throughput, n=8),
+    "throughput-32": partial(throughput, n=32),
     "holes": holes,
     "interference": interference,
     "prefix": shared_prefix,

@@ -28,8 +28,14 @@ void * operator new(size_t n) {
     throw std::bad_alloc();
 }
 
+void * operator new(size_t n, const std::nothrow_t &) noexcept {
+    n_allocated += counts ? 1 : 0;
+    return std::malloc(n);
+}
+
 void operator delete(void * p) noexcept { std::free(p); }
 void operator delete(void * p, size_t) noexcept { std::free(p); }
+void operator delete(void * p, const std::nothrow_t &) noexcept { std::free(p); }
 
 namespace {
 

@@ -33,13 +33,15 @@ def main() -> int:
     setup = Setup(model_path(args.family, "Q4_K_M"), args.rounds, args.threads)
     target = ROOT / "bench/results" / f"serving-{args.family}.md"
     target.parent.mkdir(exist_ok=True)
-    rows: list[Row] = read_rows(target)
+    data = target.with_suffix(".json")
+    rows = read_rows(data)
     for name in args.scenario:
         found = list(SCENARIOS[name](setup))
         replaced = {row.scenario for row in found}
         rows = [row for row in rows if row.scenario not in replaced] + found
         for row in found:
             print(f"{row.scenario:36} {row.who:30} {row.median:10.2f} {row.what}", flush=True)
+        data.write_bytes(msgspec.json.format(msgspec.json.encode(rows)))
         target.write_text(page(args.family, rows))
     return 0
 
@@ -70,16 +72,12 @@ def page(family: str, rows: list[Row]) -> str:
     for row in rows:
         spread = f"{min(row.values):.2f} to {max(row.values):.2f}"
         lines.append(f"| {row.scenario} | {row.who} | {row.median:.2f} | {spread} | {row.what} |")
-    data = msgspec.json.encode(rows).decode()
-    return "\n".join([*lines, "", f"<!-- {data} -->", ""])
+    return "\n".join([*lines, ""])
 
 
-def read_rows(target: Path) -> list[Row]:
-    """The rows of an earlier run, kept in the page itself."""
-    if not target.exists():
-        return []
-    data = target.read_text().rpartition("<!-- ")[2].removesuffix(" -->\n")
-    return msgspec.json.decode(data.encode(), type=list[Row])
+def read_rows(data: Path) -> list[Row]:
+    """The rows of earlier runs: a scenario replaces its own and leaves the others."""
+    return msgspec.json.decode(data.read_bytes(), type=list[Row]) if data.exists() else []
 
 
 def processor() -> str:

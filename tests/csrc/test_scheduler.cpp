@@ -118,7 +118,7 @@ void test_short_prompts_go_first_and_long_ones_still_end() {
     engine_options few;
     few.schedule.patience_s = 0.05;
     engine e(std::make_unique<null_forward>(slow(1, 0.001, 0.00001)), pieces(), few);
-    e.submit(ask(10, 20));  // keeps the lane while the others arrive
+    e.submit(ask(10, 300));  // keeps the lane while the others arrive
     const uint64_t large = e.submit(ask(3000, 1));
     const uint64_t small = e.submit(ask(10, 1));
     std::vector<uint64_t> ended = order(e, 3);
@@ -140,7 +140,7 @@ void test_short_prompts_go_first_and_long_ones_still_end() {
 
 void test_callers_take_turns() {
     engine e(std::make_unique<null_forward>(slow(1, 0.001, 0)), pieces(), engine_options());
-    e.submit(ask(10, 30, "many"));
+    e.submit(ask(10, 300, "many"));  // long enough for all others to arrive
     std::vector<uint64_t> of_many;
     for (int i = 0; i < 20; ++i) {
         of_many.push_back(e.submit(ask(10, 1, "many")));

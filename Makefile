@@ -20,7 +20,7 @@ serve: build ## first-token demo: a built-in model answers (the HTTP server come
 	@$(BIN)/python -m tests.demo
 
 test: build ## engine and C++ tests
-	@$(BIN)/ctest --test-dir $(BUILD) --output-on-failure --no-tests=error --quiet
+	@$(BIN)/ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
 	@JAN_BUILD=$(BUILD) $(BIN)/python -m pytest
 
 dev: $(VENV)/.dev build ## everything a developer needs, compile_commands.json included
@@ -66,7 +66,7 @@ sanitized:
 	@$(MAKE) build VENV=.venv-$(SANITIZER) BUILD=build/$(SANITIZER) \
 		DEFINE="-Ccmake.define.JAN_SANITIZE=$(SANITIZER) -Ccmake.build-type=RelWithDebInfo"
 	@ASAN_OPTIONS=detect_leaks=1 .venv-$(SANITIZER)/bin/ctest --test-dir build/$(SANITIZER) \
-		--output-on-failure --no-tests=error --quiet
+		--output-on-failure --no-tests=error
 	@JAN_BUILD=build/$(SANITIZER) LD_PRELOAD="$$(c++ -print-file-name=$(RUNTIME)) $$(c++ -print-file-name=libstdc++.so)" \
 		ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 TSAN_OPTIONS=$(TSAN_OPTIONS) \
 		.venv-$(SANITIZER)/bin/python -m pytest -m "not unsanitized" -p no:cacheprovider

@@ -276,7 +276,7 @@ void test_scattered_lanes_close_up() {
         CHECK(answers[id].tokens == expected(r, 400));
     }
     CHECK(e.stats().n_moved > 0);
-    CHECK(e.stats().n_passes < e.stats().n_steps + 60);
+    CHECK(e.stats().n_passes < 2 * e.stats().n_steps);  // scattered they would take four each
 }
 
 void test_the_queue_is_bounded_and_close_drains() {
@@ -323,7 +323,7 @@ void test_the_queue_is_bounded_and_close_drains() {
 
 void test_cancel_frees_cells_within_one_step() {
     null_options o = lanes(kv_mode::unified, 4, 4000, 16000);
-    o.pass_s = 0.03;
+    o.pass_s = 0.1;  // longer than this thread may be kept from looking
     engine e(std::make_unique<null_forward>(o), pieces(), tested());
     std::map<uint64_t, answer> answers;
     request r;
@@ -341,7 +341,7 @@ void test_cancel_frees_cells_within_one_step() {
     while (!answers[goes].ended) {
         read(e, answers, 0.1);
     }
-    CHECK(e.stats().n_steps <= n_steps + 1);
+    CHECK(e.stats().n_steps <= n_steps + 2);  // the one that ran, and one whose events we had not read
     CHECK(e.stats().n_cells_used <= 60 + static_cast<int64_t>(answers[stays].tokens.size()));
 }
 

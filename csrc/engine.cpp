@@ -50,11 +50,8 @@ uint64_t engine::submit(request ask) {
                 .with("token", id);
         }
     }
-    if (ask.max_tokens < -1) {
-        throw error(errc::invalid_argument, "max_tokens: must not be negative");
-    }
-    if (ask.n_keep < 0) {
-        throw error(errc::invalid_argument, "n_keep: must not be negative");
+    if (ask.max_tokens < -1 || ask.n_keep < 0) {
+        throw error(errc::invalid_argument, "max_tokens and n_keep: must not be negative");
     }
     if (ask.n_top < -1 || ask.n_top > n_vocab) {
         throw error(errc::invalid_argument,
@@ -72,8 +69,11 @@ uint64_t engine::submit(request ask) {
     }
     ask.id = next_id_.fetch_add(1);
     const uint64_t id = ask.id;
+    if (!inbox_.put({command::kind::submit, id, std::move(ask)})) {
+        n_open_.fetch_sub(1);
+        throw error(errc::engine_closed, "the engine is closed");
+    }
     stats_.n_submitted.fetch_add(1);
-    inbox_.put({command::kind::submit, id, std::move(ask)});
     return id;
 }
 
@@ -97,8 +97,16 @@ void engine::run() {
         closed_ = true;
         std::fprintf(stderr, "jan-engine: the step loop ended: %s\n", what.message.c_str());
         end_all(finish_reason::failed, what);
-        outbox_.put(told_);
     }
+    // Whoever was submitted while the loop ended is told so too.
+    inbox_.close(commands_);
+    for (command & c : commands_) {
+        if (c.what == command::kind::submit) {
+            sequences_.emplace(c.id, std::make_unique<sequence>(std::move(c.ask), clock_s()));
+        }
+    }
+    end_all(finish_reason::cancelled, error());
+    outbox_.put(told_);
     outbox_.close();
 }
 
@@ -367,12 +375,7 @@ void engine::end(sequence & s, finish_reason reason, const error & failure) {
     e.tokens = event_batch::add(told_.tokens, s.made.data() + s.n_told, s.made.size() - s.n_told);
     e.logprobs = event_batch::add(told_.logprobs, s.logprobs.data(), s.logprobs.size());
     e.ending = static_cast<int32_t>(told_.endings.size());
-    ending last;
-    last.reason = reason;
-    last.stop = s.text.stop_found();
-    last.failure = failure;
-    last.used = s.used(now_s_);
-    told_.endings.push_back(std::move(last));
+    told_.endings.push_back({reason, s.used(now_s_), s.text.stop_found(), failure});
     told_.events.push_back(e);
 
     stats_.n_finished.fetch_add(1);

@@ -5,13 +5,24 @@
 
 namespace jan {
 
-void inbox::put(command c) {
+bool inbox::put(command c) {
     {
         const std::lock_guard<std::mutex> lock(mutex_);
+        if (closed_) {
+            return false;
+        }
         commands_.push_back(std::move(c));
         filled_.store(true, std::memory_order_release);
     }
     ready_.notify_one();
+    return true;
+}
+
+void inbox::close(std::vector<command> & into) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    closed_ = true;
+    into.swap(commands_);
+    commands_.clear();
 }
 
 void inbox::take(std::vector<command> & into, bool wait) {

@@ -22,17 +22,22 @@ struct command {
 
 class inbox {
   public:
-    void put(command c);
+    // False when nobody will take it any more.
+    bool put(command c);
 
     // Moves what has come into `into` (emptied first). With `wait` it blocks until there is
     // something. Without, it costs one atomic read when there is nothing.
     void take(std::vector<command> & into, bool wait);
+
+    // Moves what nobody took into `into`; from now on nothing can be put.
+    void close(std::vector<command> & into);
 
   private:
     std::atomic<bool> filled_{false};
     std::mutex mutex_;
     std::condition_variable ready_;
     std::vector<command> commands_;
+    bool closed_ = false;
 };
 
 // A reader that is slow finds more events in one batch, in order; none is lost.

@@ -110,16 +110,11 @@ void scheduler::copied(int n_tokens, double seconds) {
     }
 }
 
-int scheduler::n_decoding() const {
-    return static_cast<int>(
-        std::count_if(running_.begin(), running_.end(), [](const sequence * s) { return s->n_left() == 1; }));
-}
-
 const step_plan & scheduler::plan(double now_s) {
     plan_.clear();
     plan_.changes.swap(pending_);
     pending_.clear();
-    close_lanes(now_s);
+    close_lanes();
     admit(now_s);
     plan_decode();
     plan_prefill(now_s);

@@ -75,9 +75,8 @@ class scheduler {
     bool make_room(int64_t n_cells, const sequence * for_whom);
     void park(sequence * s);
     void empty_lane(int lane);
-    void close_lanes(double now_s);
+    void close_lanes();
     void form_passes();
-    int n_decoding() const;
 
     scheduler_options options_;
     kv_ledger & ledger_;

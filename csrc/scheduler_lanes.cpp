@@ -47,8 +47,7 @@ void scheduler::give_lane(sequence * s, const prefix_match & match, double now_s
 
 // Decoding lanes that are not neighbours cost a pass per run of neighbours. The time lost so
 // is counted, and once it exceeds what moving lanes together costs, they are moved.
-void scheduler::close_lanes(double now_s) {
-    (void)now_s;
+void scheduler::close_lanes() {
     if (ledger_.shape().mode == kv_mode::unified) {
         return;
     }

@@ -26,7 +26,7 @@ __all__ = [
 
 
 class KvMode(IntEnum):
-    """How the cache is laid out; AUTO chooses by the number of lanes."""
+    """How the cache is laid out; AUTO takes one pool when n_cells is scarce."""
 
     AUTO = -1
     UNIFIED = 0  # one pool of cells: what one sequence does not need another may use
@@ -44,10 +44,10 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     poll: int = 1  # 0 to 100: how long a worker watches for work before it sleeps
     kv_mode: KvMode = KvMode.AUTO
     cache_type: str = "f16"  # or q8_0, q4_0: a half or a quarter of the memory
-    flash_attention: bool | None = None  # None: where the device has it
+    flash_attention: bool | None = None  # None: by what it costs here
     max_waiting: int = 1024  # more requests than this without a lane raise QueueFull
     token_gap_s: float = 0.01  # a prompt may delay the tokens of other streams to this gap,
-    slowdown: float = 2.5  # or to this multiple of the gap without any prompt
+    slowdown: float = 2.5  # or to this multiple of the gap when all decode
     calibrate_s: float = 1.0  # spent at the start on measuring forward passes
     check_integrity: bool = False  # let the engine check its books after every step
 

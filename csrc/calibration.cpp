@@ -31,7 +31,8 @@ void calibrate(forward & through, int max_rows, double limit_s, const std::atomi
     }
     const auto measured = [&](cost_model & of, int n_lanes, int n_tokens) {
         const int n_rows = n_lanes * n_tokens;
-        if (n_rows > max_rows || clock_s() + of.seconds(n_rows) > end_s || stop) {
+        const pass_size size{n_rows, static_cast<double>(n_rows) * n_tokens};
+        if (n_rows > max_rows || clock_s() + of.seconds(size) > end_s || stop) {
             return false;
         }
         slices.clear();
@@ -42,7 +43,7 @@ void calibrate(forward & through, int max_rows, double limit_s, const std::atomi
         const bool done = through.run(slices.data(), n_lanes) == pass_status::done;
         if (done) {
             through.logits(0);
-            of.observe(n_rows, clock_s() - start_s);
+            of.observe(size, clock_s() - start_s);
         }
         for (int lane = 0; lane < n_lanes; ++lane) {
             through.apply({lane_change::kind::trim, lane, -1, 0, 0});

@@ -31,6 +31,9 @@ embedder::embedder(std::shared_ptr<const model> source, const embedder_options &
         throw error(errc::invalid_argument, "n_ctx or pooling is out of range");
     }
     n_ctx_ = options.n_ctx > 0 ? options.n_ctx : std::min(facts.n_ctx_train, most_ctx);
+    if (options.n_positions > 0) {  // upstream aborts at the first one the table has not
+        n_ctx_ = std::min(n_ctx_, options.n_positions);
+    }
     llama_context_params params = llama_context_default_params();
     params.n_ctx = static_cast<uint32_t>(n_ctx_);
     params.n_batch = params.n_ubatch = static_cast<uint32_t>(n_ctx_);
@@ -52,6 +55,9 @@ embedder::embedder(std::shared_ptr<const model> source, const embedder_options &
         const std::string reason = log.reason("the context could not be created");
         throw error(log_capture::speaks_of_memory(reason) ? errc::out_of_memory : errc::backend_failure,
                     reason);
+    }
+    if (pooling() == LLAMA_POOLING_TYPE_RANK && !options.can_rank) {  // upstream would read anything
+        throw error(errc::unsupported_feature, "pooling: this model has no head to rank with");
     }
     llama_attach_threadpool(context_.get(), pool_.handle(), pool_.handle());
     n_vocab_ = llama_vocab_n_tokens(llama_model_get_vocab(model_->handle()));

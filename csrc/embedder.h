@@ -14,9 +14,11 @@
 namespace jan {
 
 struct embedder_options {
-    int n_ctx = 0;      // tokens of the longest input; 0 = what the model was trained for, up to 8192
-    int n_threads = 0;  // 0 = one per physical core
-    int pooling = -1;   // -1: what the file says, or the mean; otherwise 1 mean, 2 first, 3 last, 4 rank
+    int n_ctx = 0;          // tokens of the longest input; 0 = what the model was trained for, up to 8192
+    int n_positions = 0;    // rows of the model's table of positions, a limit to n_ctx; 0 = no table
+    bool can_rank = false;  // whether the model has the head that pooling by rank reads
+    int n_threads = 0;      // 0 = one per physical core
+    int pooling = -1;       // -1: what the file says, or the mean; otherwise 1 mean, 2 first, 3 last, 4 rank
 };
 
 // Any thread may call; one call runs at a time.

@@ -164,6 +164,13 @@ void engine::step() {
         begin = pass_end;
     }
 
+    if (shape_.n_window > 0) {  // which cells went is upstream's choice, made in the pass
+        for (int lane = 0; lane < shape_.n_lanes; ++lane) {
+            if (ledger_.n_tokens(lane) > 0) {
+                ledger_.set_least(lane, forward_->least_prefix(lane));
+            }
+        }
+    }
     const double end_s = clock_s();
     const auto n_passes = static_cast<int>(plan.pass_ends.size());
     stats_.n_steps.fetch_add(1);
@@ -231,10 +238,7 @@ bool engine::apply(const lane_change & change) {
 }
 
 void engine::run_pass(const slice * slices, int n) {
-    int n_rows = 0;
-    for (int i = 0; i < n; ++i) {
-        n_rows += slices[i].n_tokens;
-    }
+    const pass_size size = scheduler_.size_of(slices, n);
     const double start_s = clock_s();
     const pass_status status = forward_->run(slices, n);
     if (status == pass_status::done) {
@@ -245,7 +249,7 @@ void engine::run_pass(const slice * slices, int n) {
     stats_.n_passes.fetch_add(1);
     switch (status) {
         case pass_status::done: {
-            (n_rows == n ? cost_.decode : cost_.prefill).observe(n_rows, now_s_ - start_s);
+            (size.n_rows == n ? cost_.decode : cost_.prefill).observe(size, now_s_ - start_s);
             int row = 0;
             for (int i = 0; i < n; ++i) {
                 advance(slices[i], row);

@@ -37,6 +37,10 @@ class forward {
     // Valid until the next run().
     virtual const float * logits(int row) = 0;
 
+    // A shorter prefix of the lane than this cannot be gone on from: cells that a sliding window
+    // had left behind are used for other tokens.
+    virtual int least_prefix(int /*lane*/) { return 0; }
+
     // Throws backend_failure; the lane is then empty.
     virtual void apply(const lane_change & change) = 0;
 

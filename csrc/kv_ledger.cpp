@@ -50,6 +50,9 @@ prefix_match kv_ledger::longest_prefix(const std::vector<token> & tokens, int mo
         if (!shape_.can_truncate && common != static_cast<int>(l.tokens.size())) {
             continue;  // the state after the last token is the only one there is
         }
+        if (common < l.n_least) {
+            continue;
+        }
         if (common > best.n_tokens ||
             (common > 0 && common == best.n_tokens && !idle(best.lane) && idle(i))) {
             best = {i, common};
@@ -132,6 +135,7 @@ void kv_ledger::truncate(int lane, int n) {
     }
     l.tokens.resize(static_cast<size_t>(n));
     l.n_offered = std::min(l.n_offered, n);
+    l.n_least = n == 0 ? 0 : l.n_least;
 }
 
 void kv_ledger::copy(int from, int to, int n) {
@@ -154,10 +158,18 @@ void kv_ledger::copy(int from, int to, int n) {
         target.tokens.assign(source.tokens.begin(), source.tokens.begin() + n);
     }
     target.n_offered = std::min(n, source.n_offered);
+    target.n_least = source.n_least;
     source.last_used = ++clock_;
 }
 
-void kv_ledger::swap(int a, int b) { std::swap(at(a), at(b)); }
+void kv_ledger::swap(int a, int b) {
+    std::swap(at(a), at(b));
+    for (const int lane : {a, b}) {  // only the last window travels
+        if (shape_.n_window > 0 && n_tokens(lane) > shape_.n_window) {
+            at(lane).n_least = n_tokens(lane);
+        }
+    }
+}
 
 void kv_ledger::shift(int lane, int n_keep, int n) {
     content & l = at(lane);

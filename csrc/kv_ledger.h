@@ -21,6 +21,7 @@ struct kv_shape {
     int64_t n_cells = 0;       // of the whole cache
     int n_ctx = 0;             // most cells that one lane may hold
     bool can_truncate = true;  // false: a lane's end cannot be taken away (recurrent state)
+    int n_window = 0;          // rows see so many tokens back in some layers; 0 = all in every layer
 };
 
 struct prefix_match {
@@ -65,6 +66,8 @@ class kv_ledger {
     // Lane `to` is emptied and gets the first n tokens of `from`.
     void copy(int from, int to, int n);
     void swap(int a, int b);
+    // Prefixes shorter than n are not offered: cells of theirs are gone.
+    void set_least(int lane, int n) { at(lane).n_least = n; }
     // Drops n tokens after the first n_keep. What follows was computed at other positions, so
     // only the first n_keep are offered from now on.
     void shift(int lane, int n_keep, int n);
@@ -84,6 +87,7 @@ class kv_ledger {
         uint64_t last_used = 0;
         bool offers_prefix = false;
         int n_offered = 0;  // tokens at the front that may be reused
+        int n_least = 0;    // but not fewer than these
         std::string salt;
         std::vector<token> tokens;
         std::vector<int> segments;

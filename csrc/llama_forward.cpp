@@ -65,14 +65,16 @@ llama_forward::llama_forward(std::shared_ptr<const model> source, const forward_
     wish.on_gpu = llama_supports_gpu_offload();
     wish.recurrent = facts.is_recurrent || facts.is_hybrid;
     wish.n_ctx_train = facts.n_ctx_train;
-    if (facts.n_head > 0) {  // keys and values of every layer; a few architectures keep less
+    auto n_numbers = static_cast<uint64_t>(options.n_cached_numbers);
+    if (n_numbers == 0 && facts.n_head > 0) {  // every layer alike; a few architectures keep less
         const int n_kv = facts.n_embd / facts.n_head * facts.n_head_kv;
-        const auto n_numbers = 2 * static_cast<uint64_t>(facts.n_layer) * static_cast<uint64_t>(n_kv);
-        wish.cell_bytes = n_numbers * ggml_type_size(type) / static_cast<uint64_t>(ggml_blck_size(type));
+        n_numbers = 2 * static_cast<uint64_t>(facts.n_layer) * static_cast<uint64_t>(n_kv);
     }
+    wish.cell_bytes = n_numbers * ggml_type_size(type) / static_cast<uint64_t>(ggml_blck_size(type));
     wish.free_bytes = free_memory(facts.n_bytes);
     const cache_plan plan = plan_cache(wish);
     shape_ = plan.shape;
+    shape_.n_window = facts.n_swa;
 
     llama_context_params params = llama_context_default_params();
     params.n_ctx = static_cast<uint32_t>(shape_.n_cells);
@@ -142,7 +144,7 @@ pass_status llama_forward::run(const slice * slices, int n) {
     logits_ = nullptr;
     const log_capture log;
     switch (llama_decode(context_.get(), batch_)) {
-        case 0: return pass_status::done;
+        case 0: unsettled_ = false; return pass_status::done;
         case 1: failure_ = log.reason("the cache is full"); return pass_status::out_of_cells;
         case 2: abort_ = false; return pass_status::aborted;
         default: failure_ = log.reason("the forward pass failed"); return pass_status::failed;
@@ -169,13 +171,28 @@ void llama_forward::apply(const lane_change & change) {
         case lane_change::kind::shift:
             llama_memory_seq_rm(memory_, change.lane, change.n_keep, change.n_keep + change.n);
             llama_memory_seq_add(memory_, change.lane, change.n_keep + change.n, -1, -change.n);
+            unsettled_ = true;
             break;
     }
+}
+
+int llama_forward::least_prefix(int lane) {
+    if (shape_.n_window == 0) {
+        return 0;
+    }
+    const llama_pos first = llama_memory_seq_pos_min(memory_, lane);
+    return first <= 0 ? 0 : first + shape_.n_window - 1;
 }
 
 void llama_forward::copy_lane(int from, int to, int n) {
     if (shape_.mode == kv_mode::unified) {
         llama_memory_seq_cp(memory_, from, to, 0, n);
+        return;
+    }
+    if (shape_.n_window > 0) {  // the state functions leave out what is before the last window
+        llama_memory_seq_cp(memory_, from, to, -1, -1);
+        llama_memory_seq_rm(memory_, to, n, -1);
+        unsettled_ = true;
         return;
     }
     // Upstream's copy between streams moves whole buffers and rebuilds its graphs; the state
@@ -186,6 +203,11 @@ void llama_forward::copy_lane(int from, int to, int n) {
 }
 
 void llama_forward::swap_lanes(int a, int b) {
+    if (unsettled_) {
+        llama_memory_seq_rm(memory_, a, -1, -1);
+        llama_memory_seq_rm(memory_, b, -1, -1);
+        throw error(errc::backend_failure, "these lanes cannot be moved before the next pass");
+    }
     save_lane(a, saved_);
     save_lane(b, saved_too_);
     llama_memory_seq_rm(memory_, a, -1, -1);

@@ -15,12 +15,13 @@
 namespace jan {
 
 struct forward_options {
-    int n_lanes = 8;      // sequences at the same time
-    int n_ctx = 0;        // tokens of the longest sequence; 0 = what the model was trained for
-    int n_positions = 0;  // rows of the model's table of positions, a limit to n_ctx; 0 = no table
-    int64_t n_cells = 0;  // of the whole cache; 0 = n_lanes * n_ctx, or what free memory allows
-    int max_rows = 512;   // of one pass
-    int n_threads = 0;    // 0 = one per physical core
+    int n_lanes = 8;           // sequences at the same time
+    int n_ctx = 0;             // tokens of the longest sequence; 0 = what the model was trained for
+    int n_positions = 0;       // rows of the model's table of positions, a limit to n_ctx; 0 = no table
+    int n_cached_numbers = 0;  // that a token leaves in the cache; 0 = by the model's facts
+    int64_t n_cells = 0;       // of the whole cache; 0 = n_lanes * n_ctx, or what free memory allows
+    int max_rows = 512;        // of one pass
+    int n_threads = 0;         // 0 = one per physical core
     int poll = thread_pool::usual_poll;
     int kv_mode = -1;                // a kv_mode, or -1: chosen by the machine and n_lanes
     std::string cache_type = "f16";  // of the cache: f16, bf16, f32, q8_0, q4_0 and others
@@ -44,6 +45,7 @@ class llama_forward final : public forward {
     const std::string & failure() const override { return failure_; }
     const float * logits(int row) override;
     void apply(const lane_change & change) override;
+    int least_prefix(int lane) override;
     void abort() override { abort_ = true; }
 
   private:
@@ -66,6 +68,9 @@ class llama_forward final : public forward {
     int n_vocab_;
     bool can_shift_ = false;
     llama_batch batch_;
+    // Upstream moves a lane's cells, or turns their keys, only in the next pass; until then what
+    // the state functions would read is not what the lane holds.
+    bool unsettled_ = false;
     const float * logits_ = nullptr;
     std::string failure_;
     std::vector<uint8_t> saved_;  // a lane on its way to another

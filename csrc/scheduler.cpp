@@ -8,9 +8,11 @@ namespace jan {
 
 namespace {
 
-constexpr int reserve_per_stream = 16;  // cells kept free for each running stream at admission
-constexpr int least_rows = 8;           // of a prompt that goes on beside others
-constexpr size_t looked_at = 256;       // of those that wait, at each admission
+constexpr int reserve_per_stream = 16;    // cells kept free for each running stream at admission
+constexpr int least_rows = 8;             // of a prompt that rides along in a pass
+constexpr int worth_a_pass = 64;          // rows of a prompt that needs a pass of its own and does not end
+constexpr double alike_per_doubling = 4;  // classes of prompt lengths
+constexpr size_t looked_at = 256;         // of those that wait, at each admission
 
 bool younger(const sequence * a, const sequence * b) { return a->admitted > b->admitted; }
 
@@ -127,10 +129,14 @@ const step_plan & scheduler::plan(double now_s) {
 // Callers take turns, whoever had none for longest first; each with its shortest prompt first,
 // where having waited makes a prompt shorter.
 void scheduler::order_by_turn(std::vector<sequence *> & of, double now_s) const {
-    std::map<const sequence *, double> length;
+    // Lengths that differ little count as equal, and equals go by lane: prompts of one length in
+    // neighbouring lanes share a pass.
+    std::map<const sequence *, std::pair<double, int>> length;
     for (const sequence * s : of) {
         const double waited_s = std::max(0.0, now_s - s->arrived_s);
-        length[s] = (s->n_left() - s->found.n_tokens) * std::exp2(-waited_s / options_.patience_s);
+        const int n_left = std::max(1, s->n_left() - s->found.n_tokens);
+        const double doublings = std::log2(n_left) - waited_s / options_.patience_s;
+        length[s] = {std::floor(alike_per_doubling * doublings), s->lane};
     }
     std::stable_sort(of.begin(), of.end(),
                      [&](const sequence * a, const sequence * b) { return length[a] < length[b]; });
@@ -244,25 +250,65 @@ void scheduler::plan_decode() {
     plan_.n_decode = static_cast<int>(plan_.slices.size());
 }
 
-int scheduler::prefill_rows() const {
+pass_size scheduler::size_of(const slice * slices, int n) const {
+    pass_size size;
+    double deepest = 0;
+    for (int i = 0; i < n; ++i) {
+        const double depth = slices[i].of->n_computed + slices[i].n_tokens;
+        size.n_rows += slices[i].n_tokens;
+        size.n_read += depth * slices[i].n_tokens;
+        deepest = std::max(deepest, depth);
+    }
+    if (ledger_.shape().mode == kv_mode::streams) {  // every row reads as much as the deepest
+        size.n_read = deepest * size.n_rows;
+    }
+    return size;
+}
+
+// How many rows of prompts this step has time for, when they continue a lane of `depth` cells.
+int scheduler::prefill_rows(int depth, double now_s) const {
     const int n_decode = plan_.n_decode;
     const int most = options_.max_rows;
     const cost_model & cost = cost_.prefill;
     if (n_decode == 0) {
-        return cost.rows_within(options_.pass_limit_s / cost.strain(), std::min(64, most), most);
+        return cost.rows_within(options_.pass_limit_s / cost.strain(), depth, std::min(64, most), most);
     }
+    const double limit = gap_limit(now_s);
+    if (ledger_.shape().mode == kv_mode::unified) {  // prompt rows ride along in the same pass
+        const int least = n_decode + cost.rows_worth_a_pass(depth, most - n_decode);
+        return cost.rows_within(limit / cost.strain(), depth, least, most) - n_decode;
+    }
+    const pass_size decoding = size_of(plan_.slices.data(), n_decode);
+    const double alone = cost_.decode.seconds(decoding) * cost_.decode.strain();
+    const int least = cost.rows_worth_a_pass(depth, most);
+    return cost.rows_within((limit - alone) / cost.strain(), depth, least, most);
+}
+
+// How long the streams that decode in this step may wait for their next tokens.
+double scheduler::gap_limit(double now_s) const {
     // What a token takes once all that run now decode is what callers live with anyway. Measured
     // by the few that decode already, the others' prompts would crawl.
-    const double usual = cost_.decode.seconds(n_running());
-    // Those whose prompts wait are delayed too: the fewer decode, the more they may be.
-    const double share = static_cast<double>(n_running()) / n_decode;
-    const double limit =
-        std::max(options_.token_gap_s, std::min(options_.slowdown * usual * share, options_.pass_limit_s));
-    if (ledger_.shape().mode == kv_mode::unified) {  // prompt rows ride along in the same pass
-        return std::max(least_rows, cost.rows_within(limit / cost.strain(), n_decode, most) - n_decode);
+    const int n_decode = plan_.n_decode;
+    const pass_size decoding = size_of(plan_.slices.data(), n_decode);
+    const double usual = cost_.decode.seconds({n_running(), decoding.n_read / n_decode * n_running()});
+    // Who has been answered for less long than it waited for its first token has no rhythm yet:
+    // it may wait as long once more. Those whose prompts wait are delayed too, so the fewer keep
+    // a rhythm, the more they may be.
+    double limit = options_.pass_limit_s;
+    int n_in_rhythm = 0;
+    for (const slice & planned : plan_.slices) {
+        const sequence & s = *planned.of;
+        const double waited_s = s.first_token_s - s.arrived_s;
+        if (now_s - s.first_token_s > waited_s) {
+            ++n_in_rhythm;
+        } else {
+            limit = std::min(limit, std::max(waited_s, options_.slowdown * usual));
+        }
     }
-    const double alone = cost_.decode.seconds(n_decode) * cost_.decode.strain();
-    return cost.rows_within((limit - alone) / cost.strain(), least_rows, most);
+    if (n_in_rhythm > 0) {
+        limit = std::min(limit, options_.slowdown * usual * n_running() / n_in_rhythm);
+    }
+    return std::max(limit, options_.token_gap_s);
 }
 
 void scheduler::plan_prefill(double now_s) {
@@ -276,7 +322,8 @@ void scheduler::plan_prefill(double now_s) {
         return;
     }
     order_by_turn(order_, now_s);
-    int n_rows = std::min(prefill_rows(), options_.max_rows - plan_.n_decode);
+    int n_rows =
+        std::min(prefill_rows(order_.front()->n_computed, now_s), options_.max_rows - plan_.n_decode);
     for (sequence * s : order_) {
         if (s->lane < 0 || n_rows <= 0) {
             continue;
@@ -284,7 +331,8 @@ void scheduler::plan_prefill(double now_s) {
         // A little more ends this prompt; a little of the next one is not worth a pass.
         int n = s->n_left() <= n_rows + n_rows / 4 ? s->n_left() : n_rows;
         n = std::min(n, options_.max_rows - plan_.n_decode - plan_.n_prefill);
-        if (plan_.n_prefill > 0 && n < std::min(least_rows, s->n_left())) {
+        const bool own_pass = ledger_.shape().mode == kv_mode::streams;
+        if (plan_.n_prefill > 0 && n < std::min(own_pass ? worth_a_pass : least_rows, s->n_left())) {
             break;
         }
         const int n_planned = plan_.n_decode + plan_.n_prefill;

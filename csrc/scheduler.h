@@ -54,6 +54,9 @@ class scheduler {
 
     void copied(int n_tokens, double seconds);  // what a move of cells took, for later choices
 
+    // What a pass of these slices computes and reads, for the cost model.
+    pass_size size_of(const slice * slices, int n) const;
+
     int n_waiting() const { return static_cast<int>(waiting_.size()); }
     int n_running() const { return static_cast<int>(running_.size()); }
     bool idle() const { return waiting_.empty() && running_.empty(); }
@@ -71,7 +74,8 @@ class scheduler {
     void order_by_turn(std::vector<sequence *> & of, double now_s) const;
     void plan_decode();
     void plan_prefill(double now_s);
-    int prefill_rows() const;
+    int prefill_rows(int depth, double now_s) const;
+    double gap_limit(double now_s) const;
     bool make_room(int64_t n_cells, const sequence * for_whom);
     void park(sequence * s);
     void empty_lane(int lane);

@@ -67,7 +67,7 @@ void scheduler::close_lanes() {
         ++n_run;
         if (i + 1 == n ||
             order_[static_cast<size_t>(i) + 1]->lane != order_[static_cast<size_t>(i)]->lane + 1) {
-            apart += cost_.decode.seconds(n_run);
+            apart += cost_.decode.seconds({n_run, 0});
             n_run = 0;
             ++n_runs;
         }
@@ -76,7 +76,11 @@ void scheduler::close_lanes() {
         scattered_s_ = 0;
         return;
     }
-    scattered_s_ += std::max(0.0, apart - cost_.decode.seconds(n));
+    const auto shifts = [](const lane_change & c) { return c.what == lane_change::kind::shift; };
+    if (std::any_of(plan_.changes.begin(), plan_.changes.end(), shifts)) {
+        return;  // a shifted lane is whole only after its next pass
+    }
+    scattered_s_ += std::max(0.0, apart - cost_.decode.seconds({n, 0}));
     // The window of n lanes that the fewest tokens must move into.
     const auto decodes = [&](int lane) {
         return std::any_of(order_.begin(), order_.end(), [&](const sequence * s) { return s->lane == lane; });

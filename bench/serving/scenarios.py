@@ -155,11 +155,13 @@ def interference(setup: Setup) -> Iterator[Row]:
                 base = statistics.median(gap for answer in alone for gap in answer.gaps_s[2:])
                 lone = Ask(prompt=fresh_prompts(next(SEEDS), 1, 4000)[0], n_out=2)
                 prompt_s = one.run([lone], stream=True)[0].ttft_s
-                n_out = int(2.5 * prompt_s / base / 2) + 40
+                n_out = int(2.5 * prompt_s / base / 2) + 56
                 asks = [
                     Ask(prompt=p, n_out=min(400, n_out)) for p in fresh_prompts(next(SEEDS), 8, 16)
                 ]
-                long = Ask(prompt=fresh_prompts(next(SEEDS), 1, 4000)[0], n_out=2, start_s=8 * base)
+                long = Ask(
+                    prompt=fresh_prompts(next(SEEDS), 1, 4000)[0], n_out=2, start_s=24 * base
+                )
                 *streams, intruder = one.run([*asks, long], stream=True)
                 until_s = intruder.token_s[0]
                 gaps = sorted(

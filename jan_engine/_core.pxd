@@ -334,6 +334,7 @@ cdef extern from "open_engine.h" namespace "jan" nogil:
         int n_lanes
         int n_ctx
         int n_positions
+        int n_cached_numbers
         int64_t n_cells
         int max_rows
         int n_threads
@@ -360,6 +361,8 @@ cdef extern from "open_engine.h" namespace "jan" nogil:
 cdef extern from "embedder.h" namespace "jan" nogil:
     cdef cppclass embedder_options:
         int n_ctx
+        int n_positions
+        bool can_rank
         int n_threads
         int pooling
 

@@ -77,6 +77,7 @@ class Engine:
         n_parallel: int,
         n_ctx: int,
         n_positions: int,
+        n_cached_numbers: int,
         n_cells: int,
         n_ubatch: int,
         n_threads: int,
@@ -134,7 +135,16 @@ class Engine:
 
 @final
 class Embedder:
-    def __new__(cls, source: Model, *, n_ctx: int, n_threads: int, pooling: int) -> Self: ...
+    def __new__(
+        cls,
+        source: Model,
+        *,
+        n_ctx: int,
+        n_positions: int,
+        n_threads: int,
+        pooling: int,
+        can_rank: bool,
+    ) -> Self: ...
     def embed(self, inputs: list[list[int]]) -> list[list[float]]: ...
     @property
     def n_ctx(self) -> int: ...

@@ -276,6 +276,7 @@ cdef class Engine:
         int n_parallel,
         int n_ctx,
         int n_positions,
+        int n_cached_numbers,
         int64_t n_cells,
         int n_ubatch,
         int n_threads,
@@ -310,6 +311,7 @@ cdef class Engine:
         through.n_lanes = n_parallel
         through.n_ctx = n_ctx
         through.n_positions = n_positions
+        through.n_cached_numbers = n_cached_numbers
         through.n_cells = n_cells
         through.max_rows = n_ubatch
         through.n_threads = n_threads
@@ -459,9 +461,13 @@ cdef class Embedder:
 
     cdef unique_ptr[embedder] owned
 
-    def __cinit__(self, Model source not None, *, int n_ctx, int n_threads, int pooling):
+    def __cinit__(
+        self, Model source not None, *, int n_ctx, int n_positions, int n_threads, int pooling, bint can_rank
+    ):
         cdef embedder_options options
         options.n_ctx = n_ctx
+        options.n_positions = n_positions
+        options.can_rank = can_rank
         options.n_threads = n_threads
         options.pooling = pooling
         with nogil:

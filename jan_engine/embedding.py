@@ -41,8 +41,10 @@ class Embedder:
             self.core = _core.Embedder(
                 model.core,
                 n_ctx=native_int("n_ctx", n_ctx),
+                n_positions=model.n_positions,
                 n_threads=native_int("n_threads", n_threads),
                 pooling=pooling,
+                can_rank=model.can_rank,
             )
         except ModelError as error:
             error.path = str(model.path)

@@ -120,6 +120,21 @@ class Model:
         return min(table.shape[1], 2**31 - 1) if table and len(table.shape) > 1 else 0
 
     @cached_property
+    def n_cached_numbers(self) -> int:
+        """Numbers that one token leaves in the cache; 0 where the tensors do not say."""
+        if self.header.metadata.get("split.count", 1) != 1:
+            return 0  # the other parts have further layers
+        projections = (".attn_k.weight", ".attn_v.weight")
+        tables = (t for t in self.header.tensors if t.name.endswith(projections))
+        return min(sum(t.shape[1] for t in tables if len(t.shape) > 1), 2**31 - 1)
+
+    @cached_property
+    def can_rank(self) -> bool:
+        """Whether the model has a head that gives scores."""
+        heads = ("cls.weight", "cls.output.weight")
+        return any(tensor.name in heads for tensor in self.header.tensors)
+
+    @cached_property
     def metadata(self) -> dict[str, str]:
         """Every scalar of the file's metadata as text."""
         return self.core.metadata()

@@ -146,6 +146,7 @@ def open_core(model: Model, options: EngineOptions) -> _core.Engine:
             n_parallel=native_int("n_parallel", options.n_parallel),
             n_ctx=native_int("n_ctx", options.n_ctx),
             n_positions=model.n_positions,
+            n_cached_numbers=model.n_cached_numbers,
             n_cells=native_int("n_cells", options.n_cells),
             n_ubatch=native_int("n_ubatch", options.n_ubatch),
             n_threads=native_int("n_threads", options.n_threads),

@@ -18,7 +18,7 @@ from jan_engine import (
     UnsupportedFeature,
 )
 from jan_engine.runner import GreedyRunner
-from tests import models
+from tests import architectures, models
 from tests.gguf_bytes import header, pair, string
 
 
@@ -171,3 +171,12 @@ def test_a_model_in_two_real_parts_loads(tmp_path: Path) -> None:
     prompt = model.tokenize("split")
     expected = list(GreedyRunner(whole, n_ctx=128).generate(prompt, 8))
     assert list(GreedyRunner(model, n_ctx=128).generate(prompt, 8)) == expected
+
+
+def test_what_a_token_leaves_in_the_cache_is_counted_layer_by_layer(
+    tmp_path: Path, random_model: Model
+) -> None:
+    assert random_model.n_cached_numbers == 2 * 2 * 2 * 16  # keys and values, layers, heads of 16
+    jamba = Model(architectures.write(tmp_path / "jamba.gguf", architectures.JAMBA))
+    one_layer = [t for t in jamba.header.tensors if t.name == "blk.1.attn_k.weight"]
+    assert jamba.n_cached_numbers == 2 * one_layer[0].shape[1]  # the others keep a state instead

@@ -13,7 +13,7 @@ constexpr double quick = 0.3;   // and in the strain
 constexpr double keep = 0.98;   // of what is known about reading, with every observation
 // However much is read, this share of a pass is its rows': a slope learned from noise stays bounded.
 constexpr double least_share = 0.2;
-constexpr int least_worth = 8;  // rows; below, a pass hardly gets faster
+constexpr double enough_spread = 256;  // cells a row reads: passes closer than that tell only noise
 
 size_t nearest_size(int n_rows) {
     size_t nearest = 0;
@@ -63,7 +63,9 @@ void cost_model::observe(pass_size size, double seconds) {
 // nearest size which has been seen at several depths.
 double cost_model::read_s(size_t at) const {
     const auto slope = [&](size_t i) {
-        return seen_[i].variance > 0 ? std::max(0.0, seen_[i].covariance / seen_[i].variance) : -1.0;
+        const double spread = enough_spread * sizes[i];
+        return seen_[i].variance > spread * spread ? std::max(0.0, seen_[i].covariance / seen_[i].variance)
+                                                   : -1.0;
     };
     for (size_t away = 0; away < sizes.size(); ++away) {
         if (at + away < sizes.size() && slope(at + away) >= 0) {
@@ -127,23 +129,6 @@ int cost_model::rows_within(double limit_s, int depth, int least, int most) cons
         }
     }
     return fits(most) ? std::max(found, most) : found;
-}
-
-int cost_model::rows_worth_a_pass(int depth, int most) const {
-    const auto rate = [&](int n) {
-        const double taken = seconds(continuing(n, depth));
-        return taken > 0 ? n / taken : 0;
-    };
-    double best = 0;
-    for (const int size : sizes) {
-        best = size <= most ? std::max(best, rate(size)) : best;
-    }
-    for (const int size : sizes) {
-        if (size >= least_worth && 2 * rate(size) >= best) {
-            return std::min(size, most);
-        }
-    }
-    return most;
 }
 
 }  // namespace jan

@@ -33,10 +33,6 @@ class cost_model {
     // a lane of `depth` cells; at least `least`.
     int rows_within(double limit_s, int depth, int least, int most) const;
 
-    // The smallest of `sizes` whose pass computes rows at least half as fast as the best size up
-    // to `most` does; less than that would waste the machine.
-    int rows_worth_a_pass(int depth, int most) const;
-
   private:
     // Passes of one size: running means of what they read and how long they took, and how the two
     // vary together.

@@ -58,16 +58,6 @@ void test_large_passes_do_not_tell_what_small_ones_pay_for_reading() {
     CHECK(near(model.seconds(rows_at(512, 3000)), dear_s(rows_at(512, 3000)), 0.2));
 }
 
-void test_a_pass_worth_its_weights_is_half_as_fast_as_the_best() {
-    cost_model model;
-    for (const int n_rows : {8, 16, 32, 64, 128, 512}) {
-        model.observe({n_rows, 0}, 0.1 + 0.001 * n_rows);  // the weights cost as much as 100 rows
-    }
-    CHECK(model.rows_worth_a_pass(0, 512) == 96);  // 490 of 837 rows per second; 64 reach 390
-    CHECK(model.rows_worth_a_pass(0, 64) == 32);
-    CHECK(cost_model().rows_worth_a_pass(0, 512) == 8);
-}
-
 void test_nothing_observed_costs_nothing_and_one_outlier_little() {
     cost_model model;
     CHECK(model.seconds({512, 1e6}) == 0);
@@ -104,7 +94,6 @@ int main() {
     test_it_learns_what_reading_costs_from_one_prompt();
     test_fewer_rows_fit_the_deeper_they_are();
     test_large_passes_do_not_tell_what_small_ones_pay_for_reading();
-    test_a_pass_worth_its_weights_is_half_as_fast_as_the_best();
     test_nothing_observed_costs_nothing_and_one_outlier_little();
     test_more_is_never_cheaper();
     CHECK_DONE();

@@ -53,6 +53,7 @@ tsan: ## C++ and threaded engine tests under ThreadSanitizer (minutes)
 
 bench: build ## micro benchmarks; python -m bench.serving FAMILY measures against upstream's programs
 	@$(BUILD)/tests/csrc/bench_engine
+	@$(BUILD)/tests/csrc/bench_sampling
 	@$(BIN)/python -m pytest bench --benchmark-only --benchmark-columns=median,iqr,rounds
 
 soak: build ## ten minutes of random requests, cancels and mistakes

@@ -1,0 +1,39 @@
+// A sampler behind an interface: what upstream offers for the combinations that have no faster
+// way here.
+#pragma once
+
+#include "sampling/candidates.h"
+#include "sampling/sampling_params.h"
+
+#include <memory>
+#include <vector>
+
+namespace jan {
+
+class token_chain {
+  public:
+    token_chain() = default;
+    virtual ~token_chain() = default;
+    token_chain(const token_chain &) = delete;
+    token_chain & operator=(const token_chain &) = delete;
+
+    virtual void accept(token id) = 0;
+
+    // -1 when nothing can be chosen. With `left` it is filled with what could have been chosen,
+    // probabilities normalised.
+    virtual token choose(const float * row, std::vector<candidate> * left) = 0;
+};
+
+// Makes chains for one vocabulary; any thread may ask it.
+class token_chain_source {
+  public:
+    token_chain_source() = default;
+    virtual ~token_chain_source() = default;
+    token_chain_source(const token_chain_source &) = delete;
+    token_chain_source & operator=(const token_chain_source &) = delete;
+
+    // Of settled parameters. Throws unsupported_feature when the vocabulary lacks what they need.
+    virtual std::unique_ptr<token_chain> open(const sampling_params & settled) const = 0;
+};
+
+}  // namespace jan

@@ -1,0 +1,165 @@
+// check_upstream_chain BACKEND MODEL: what goes through upstream's chain comes out as upstream
+// alone chooses it, step by step: DRY, mirostat, adaptive-p, infill. It needs a vocabulary, so a
+// Python test writes one and runs this.
+#include "check.h"
+#include "sampling_reference.h"
+
+#include "error.h"
+#include "sampling/llama_chain.h"
+#include "sampling/sampler.h"
+
+#include "ggml-backend.h"
+
+namespace {
+
+using namespace jan;
+
+sampling_limits limits_of(const llama_vocab * vocab) {
+    sampling_limits l;
+    l.n_vocab = llama_vocab_n_tokens(vocab);
+    l.n_ctx = 512;
+    for (token id = 0; id < l.n_vocab; ++id) {
+        if (llama_vocab_is_eog(vocab, id)) {
+            l.end_of_generation.push_back(id);
+        }
+    }
+    return l;
+}
+
+// How many of the tokens a sampler without the special part would have chosen otherwise.
+int compare(const llama_vocab * vocab, const sampling_params & asked, const sampling_params & without) {
+    const sampling_limits limits = limits_of(vocab);
+    const sampling_params p = settled(asked, limits);
+    const llama_chain_source source(vocab);
+    sampler ours(p, limits, &source);
+    sampler plain(without, limits, &source);
+    CHECK(std::string(ours.way()) == "upstream");
+    reference::chain theirs(p, limits.n_vocab, vocab);
+    std::mt19937 random(p.seed);
+    std::vector<token> prompt;
+    for (int i = 0; i < 100; ++i) {
+        prompt.push_back(static_cast<token>(60 + i % 7));  // repeats itself
+        theirs.accept(prompt.back());
+    }
+    ours.accept_prompt(prompt);
+    plain.accept_prompt(prompt);
+    sampling_scratch scratch;
+    int n_changed = 0;
+    for (int step = 0; step < 300; ++step) {
+        auto row = reference::make_row(reference::row_kind::usual, limits.n_vocab, random);
+        row[60 + static_cast<size_t>(step) % 7] += 8;
+        ours.keep_probabilities(step % 2);
+        const token expected = theirs.choose(row.data());
+        const token found = ours.choose(row.data(), scratch);
+        CHECK(found == expected);
+        if (step % 2) {
+            CHECK(scratch.left.size == theirs.left().size);
+        }
+        n_changed += plain.choose(row.data(), scratch) != found ? 1 : 0;
+        ours.accept(expected);
+        plain.accept(expected);
+        theirs.accept(expected);
+    }
+    return n_changed;
+}
+
+void test_upstreams_own_samplers(const llama_vocab * vocab) {
+    for (uint32_t seed = 1; seed <= 5; ++seed) {
+        sampling_params plain;
+        plain.seed = seed;
+        plain.temperature = 0.8f;
+        plain.top_k = 40;
+        sampling_params p = plain;
+        p.dry_multiplier = 2;
+        CHECK(compare(vocab, p, plain) > 0);
+        p.dry_sequence_breakers = {"", "A", std::string(100, 'B'), "<=>?"};
+        CHECK(compare(vocab, p, plain) > 0);
+        p.dry_penalty_last_n = 20;
+        p.dry_allowed_length = 0;
+        p.repeat_penalty = 1.2f;
+        CHECK(compare(vocab, p, plain) > 0);
+        for (const int version : {1, 2}) {
+            p = plain;
+            p.mirostat = version;
+            p.mirostat_tau = 3;
+            p.biases = {{70, 3}, {71, -INFINITY}};
+            CHECK(compare(vocab, p, plain) > 0);
+        }
+        p = plain;
+        p.order.push_back(sampler_kind::adaptive_p);
+        p.adaptive_target = 0.3f;
+        CHECK(compare(vocab, p, plain) > 0);
+        p = plain;
+        p.top_k = 10;
+        p.order.push_back(sampler_kind::infill);
+        CHECK(compare(vocab, p, plain) > 0);
+        p = plain;
+        p.xtc_probability = 0.5f;
+        p.order.push_back(sampler_kind::xtc);
+        CHECK(compare(vocab, p, plain) > 0);
+    }
+}
+
+void test_extreme_values_come_to_a_token(const llama_vocab * vocab) {
+    const sampling_limits limits = limits_of(vocab);
+    const llama_chain_source source(vocab);
+    std::mt19937 random(1);
+    sampling_scratch scratch;
+    const auto of = [&](std::initializer_list<float> from) { return from.begin()[random() % from.size()]; };
+    for (int round = 0; round < 3000; ++round) {
+        sampling_params p;
+        p.temperature = of({1e-5f, 0.5f, 1e6f});
+        p.mirostat = static_cast<int>(random() % 3);
+        p.mirostat_tau = of({0, 1e-30f, 5, 100});
+        p.mirostat_eta = of({0, 0.1f, 1});
+        p.dry_multiplier = of({0, 1e-30f, 1e4f});
+        p.dry_base = of({0, 1, 1.0000001f, 1e4f});
+        p.dry_allowed_length = static_cast<int>(of({0, 1, 1e9f}));
+        p.dry_sequence_breakers = {"", "\n"};
+        p.top_k = static_cast<int>(of({0, 1, 5, 1000}));
+        p.adaptive_target = of({-1, 0, 1e-30f, 1});
+        p.adaptive_decay = of({0, 0.99f});
+        p.ignore_eos = random() % 2;
+        if (random() % 2) {
+            p.order.push_back(sampler_kind::adaptive_p);
+        }
+        if (p.top_k > 0 && random() % 2) {
+            p.order.push_back(sampler_kind::infill);
+        }
+        sampler s(p, limits, &source);
+        s.keep_probabilities(random() % 2);
+        s.accept_prompt(std::vector<token>(random() % 600, 65));
+        for (int step = 0; step < 4; ++step) {
+            auto row = reference::make_row(static_cast<reference::row_kind>(random() % reference::n_row_kinds),
+                                           limits.n_vocab, random);
+            for (size_t i = random() % 3; i < row.size() && random() % 2; i += 1 + random() % 3) {
+                row[i] = of({NAN, INFINITY, -INFINITY, 3e38f, -3e38f});
+            }
+            const token chosen = s.choose(row.data(), scratch);
+            CHECK(chosen >= 0 && chosen < limits.n_vocab);
+            s.accept(chosen);
+        }
+    }
+}
+
+}  // namespace
+
+int main(int argc, char ** argv) {
+    if (argc != 3) {
+        std::fprintf(stderr, "usage: check_upstream_chain BACKEND MODEL\n");
+        return 2;
+    }
+    llama_log_set([](ggml_log_level, const char *, void *) {}, nullptr);
+    ggml_backend_load(argv[1]);
+    llama_model_params params = llama_model_default_params();
+    params.vocab_only = true;
+    llama_model * model = llama_model_load_from_file(argv[2], params);
+    if (!model) {
+        std::fprintf(stderr, "cannot load model %s\n", argv[2]);
+        return 1;
+    }
+    test_upstreams_own_samplers(llama_model_get_vocab(model));
+    test_extreme_values_come_to_a_token(llama_model_get_vocab(model));
+    llama_model_free(model);
+    CHECK_DONE();
+}

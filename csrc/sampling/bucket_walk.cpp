@@ -10,8 +10,8 @@ namespace jan {
 namespace {
 
 constexpr int n_block = 1024;
-constexpr int narrow_block = 64;
-constexpr int wide_block = 256;
+constexpr int narrowest_block = 64;
+constexpr int widest_block = 512;
 
 float number(float logit) { return std::isnan(logit) ? -INFINITY : logit; }
 
@@ -26,8 +26,7 @@ template <class Take> void for_each_from(int bucket, const float * row, int n, T
     const float bound = below_bucket(bucket);
     int32_t found[n_block];
     for (int from = 0; from < n; from += n_block) {
-        const int n_found =
-            fastest_row_scan().above(row + from, std::min(n_block, n - from), bound, found);
+        const int n_found = fastest_row_scan().above(row + from, std::min(n_block, n - from), bound, found);
         for (int i = 0; i < n_found; ++i) {
             const token id = from + found[i];
             if (bucket_of(row[id]) >= bucket) {
@@ -41,7 +40,9 @@ template <class Take> void for_each_from(int bucket, const float * row, int n, T
 
 float reached_by(const float * row, int n, size_t k, std::vector<float> & maxima, int & n_in_block) {
     const auto wanted = static_cast<int>(std::min<size_t>(k, static_cast<size_t>(n)));
-    n_in_block = n / wide_block >= 2 * wanted ? wide_block : narrow_block;
+    for (n_in_block = widest_block; n_in_block > narrowest_block && n / n_in_block < 2 * wanted;) {
+        n_in_block /= 2;
+    }
     maxima.resize(2 * static_cast<size_t>((n + n_in_block - 1) / n_in_block));
     const auto middle = maxima.begin() + static_cast<std::ptrdiff_t>(maxima.size() / 2);
     fastest_row_scan().maxima(row, n, n_in_block, maxima.data());

@@ -182,8 +182,8 @@ void apply_top_n_sigma(candidate_set & set, float n_sigma) {
     }
 }
 
-void apply_xtc(candidate_set & set, float probability, float threshold, size_t min_keep, std::mt19937 & random,
-               sampling_scratch & scratch) {
+void apply_xtc(candidate_set & set, float probability, float threshold, size_t min_keep,
+               std::mt19937 & random, sampling_scratch & scratch) {
     if (set.size < 2) {
         return;
     }

@@ -46,7 +46,9 @@ void row_pool::run(int n_rows, const std::function<void(int, int)> & work) {
         n_busy_ = static_cast<int>(threads_.size());
         round_.fetch_add(1);
         if (n_asleep_ > 0) {
-            { const std::lock_guard<std::mutex> lock(mutex_); }
+            {
+                const std::lock_guard<std::mutex> lock(mutex_);
+            }
             there_is_work_.notify_all();
         }
     }
@@ -74,7 +76,9 @@ void row_pool::do_share(int worker) noexcept {
     if (worker >= n_sharing_) {
         return;
     }
-    const auto share = [&](int i) { return static_cast<int>(static_cast<int64_t>(n_rows_) * i / n_sharing_); };
+    const auto share = [&](int i) {
+        return static_cast<int>(static_cast<int64_t>(n_rows_) * i / n_sharing_);
+    };
     try {
         for (int row = share(worker); row < share(worker + 1); ++row) {
             (*work_)(row, worker);
@@ -86,7 +90,7 @@ void row_pool::do_share(int worker) noexcept {
 }
 
 void row_pool::serve(int worker) {
-    for (uint64_t done = 0; wait_for_work(done); ) {
+    for (uint64_t done = 0; wait_for_work(done);) {
         done = round_.load();
         do_share(worker);
         n_busy_.fetch_sub(1, std::memory_order_release);

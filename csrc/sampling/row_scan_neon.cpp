@@ -2,9 +2,9 @@
 
 #if defined(__aarch64__) && defined(__GNUC__)
 
-    #include <algorithm>
-    #include <arm_neon.h>
-    #include <cmath>
+#    include <algorithm>
+#    include <arm_neon.h>
+#    include <cmath>
 
 namespace jan {
 
@@ -77,7 +77,8 @@ void divide_neon(const float * x, int n, float divisor, float * to) {
 
 // Exponentials are the C library's, one by one.
 const row_scan * neon_row_scan() {
-    static const row_scan scan = {"neon", max_neon, maxima_neon, above_neon, scalar_row_scan().exponentials, divide_neon};
+    static const row_scan scan = {
+        "neon", max_neon, maxima_neon, above_neon, scalar_row_scan().exponentials, divide_neon};
     return &scan;
 }
 

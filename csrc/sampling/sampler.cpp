@@ -22,8 +22,8 @@ sampler::sampler(const sampling_params & params, const sampling_limits & limits,
                  const token_chain_source * upstream)
     : params_(settled(params, limits)), n_vocab_(limits.n_vocab),
       end_of_generation_(limits.end_of_generation),
-      window_(is_active(sampler_kind::penalties, params_) ? params_.repeat_last_n : 0),
-      random_(params_.seed), xtc_random_(params_.seed) {
+      window_(is_active(sampler_kind::penalties, params_) ? params_.repeat_last_n : 0), random_(params_.seed),
+      xtc_random_(params_.seed) {
     plan();
     if (way_ == way_kind::upstream) {
         if (!upstream) {
@@ -58,13 +58,13 @@ void sampler::plan() {
     for (const sampler_kind kind : params_.order) {
         if (is_active(kind, params_)) {
             // Penalties after the first truncation see only what is left.
-            keeps = keeps && keeps_the_most_likely(kind) &&
-                    (kind != sampler_kind::penalties || n_penalties_first_ == static_cast<int>(active.size()));
+            keeps =
+                keeps && keeps_the_most_likely(kind) &&
+                (kind != sampler_kind::penalties || n_penalties_first_ == static_cast<int>(active.size()));
             cold = cold || (kind == sampler_kind::temperature && params_.temperature <= 0);
-            n_penalties_first_ += kind == sampler_kind::penalties &&
-                                          n_penalties_first_ == static_cast<int>(active.size())
-                                      ? 1
-                                      : 0;
+            n_penalties_first_ +=
+                kind == sampler_kind::penalties && n_penalties_first_ == static_cast<int>(active.size()) ? 1
+                                                                                                         : 0;
             active.push_back(kind);
         }
     }
@@ -88,7 +88,7 @@ void sampler::plan() {
         row_temperature_ = params_.temperature;
         drop_first();
     }
-    way_ = steps_.empty()                         ? way_kind::any
+    way_ = steps_.empty()                     ? way_kind::any
            : steps_[0] == sampler_kind::top_k ? way_kind::top_k
            : steps_[0] == sampler_kind::top_p ? way_kind::top_p
            : steps_[0] == sampler_kind::min_p ? way_kind::min_p
@@ -283,8 +283,9 @@ void append_left_logprobs(const sampling_scratch & scratch, token chosen, int n_
         }
     }
     const size_t n = std::min(left.size, static_cast<size_t>(std::max(0, n_top)));
-    std::partial_sort(left.data, left.data + n, left.data + left.size,
-                      [](const candidate & a, const candidate & b) { return a.p != b.p ? a.p > b.p : a.id < b.id; });
+    std::partial_sort(
+        left.data, left.data + n, left.data + left.size,
+        [](const candidate & a, const candidate & b) { return a.p != b.p ? a.p > b.p : a.id < b.id; });
     for (size_t i = 0; i < n; ++i) {
         to.push_back({left.data[i].id, std::log(left.data[i].p)});
     }

@@ -54,8 +54,8 @@ void check_order(const sampling_params & p) {
         }
         few = few || (kind == sampler_kind::top_k && p.top_k > 0 && p.top_k <= max_infill_candidates);
         if (kind == sampler_kind::infill && !few && p.mirostat == 0) {
-            refuse("samplers", "infill needs a top_k of at most " + std::to_string(max_infill_candidates) +
-                                   " before it");
+            refuse("samplers",
+                   "infill needs a top_k of at most " + std::to_string(max_infill_candidates) + " before it");
         }
     }
 }

@@ -54,8 +54,8 @@ std::vector<std::vector<float>> make_rows() {
     std::mt19937 random(1);
     std::vector<std::vector<float>> rows;
     for (int i = 0; i < n_rows; ++i) {
-        rows.push_back(reference::make_row(
-            i % 2 ? reference::row_kind::peaked : reference::row_kind::usual, n_vocab, random));
+        rows.push_back(reference::make_row(i % 2 ? reference::row_kind::peaked : reference::row_kind::usual,
+                                           n_vocab, random));
     }
     return rows;
 }
@@ -71,12 +71,10 @@ void compare(const char * name, const sampling_params & asked, std::vector<std::
         theirs.accept(prompt[i]);
     }
     ours.accept_prompt(prompt);
-    const double us = median_us(101, [&](int i) {
-        ours.accept(ours.choose(rows[static_cast<size_t>(i % n_rows)].data(), scratch));
-    });
-    const double their_us = median_us(101, [&](int i) {
-        theirs.accept(theirs.choose(rows[static_cast<size_t>(i % n_rows)].data()));
-    });
+    const double us = median_us(
+        101, [&](int i) { ours.accept(ours.choose(rows[static_cast<size_t>(i % n_rows)].data(), scratch)); });
+    const double their_us = median_us(
+        101, [&](int i) { theirs.accept(theirs.choose(rows[static_cast<size_t>(i % n_rows)].data())); });
     std::printf("%-34s %-12s %8.1f us   upstream %8.1f us   1/%.1f\n", name, ours.way(), us, their_us,
                 their_us / us);
 }
@@ -130,6 +128,7 @@ int main() {
     std::printf("best_token %.1f us\n", best);
     const double one = rows_us(1, rows);
     const double two = rows_us(2, rows);
-    std::printf("%d rows: %.0f us on one thread, %.0f us on two: %.2f times as fast\n", n_rows, one, two, one / two);
+    std::printf("%d rows: %.0f us on one thread, %.0f us on two: %.2f times as fast\n", n_rows, one, two,
+                one / two);
     return 0;
 }

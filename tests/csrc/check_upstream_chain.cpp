@@ -130,8 +130,8 @@ void test_extreme_values_come_to_a_token(const llama_vocab * vocab) {
         s.keep_probabilities(random() % 2);
         s.accept_prompt(std::vector<token>(random() % 600, 65));
         for (int step = 0; step < 4; ++step) {
-            auto row = reference::make_row(static_cast<reference::row_kind>(random() % reference::n_row_kinds),
-                                           limits.n_vocab, random);
+            auto row = reference::make_row(
+                static_cast<reference::row_kind>(random() % reference::n_row_kinds), limits.n_vocab, random);
             for (size_t i = random() % 3; i < row.size() && random() % 2; i += 1 + random() % 3) {
                 row[i] = of({NAN, INFINITY, -INFINITY, 3e38f, -3e38f});
             }

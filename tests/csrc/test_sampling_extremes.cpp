@@ -137,8 +137,8 @@ void test_there_is_always_a_token() {
         s.keep_probabilities(random() % 2);
         s.accept_prompt(std::vector<token>(random() % 300, static_cast<token>(random() % 4)));
         for (int step = 0; step < 3; ++step) {
-            auto row = reference::make_row(static_cast<reference::row_kind>(random() % reference::n_row_kinds),
-                                           n_vocab, random);
+            auto row = reference::make_row(
+                static_cast<reference::row_kind>(random() % reference::n_row_kinds), n_vocab, random);
             for (size_t i = random() % 3; i < row.size() && random() % 2; i += 1 + random() % 3) {
                 row[i] = one_of({NAN, INFINITY, -INFINITY, FLT_MAX, -FLT_MAX, 1e-45f}, random);
             }

@@ -116,7 +116,8 @@ void test_a_window_counts_what_it_holds() {
             window.add(id);
             all.push_back(id);
             std::map<token, int> counts;
-            for (size_t k = all.size() - std::min(all.size(), static_cast<size_t>(n_last)); k < all.size(); ++k) {
+            for (size_t k = all.size() - std::min(all.size(), static_cast<size_t>(n_last)); k < all.size();
+                 ++k) {
                 ++counts[all[k]];
             }
             CHECK(window.distinct().size() == counts.size());

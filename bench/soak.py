@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from jan_engine import AsyncEngine, EngineError, EngineOptions, KvMode, Model, Request
+from jan_engine import AsyncEngine, EngineError, EngineOptions, KvMode, Model, Request, Sampling
 from tests import models
 
 
@@ -72,6 +72,15 @@ async def soak(model: Model, seconds: float, rng: random.Random) -> int:
         return 0 if held == 0 and stats["n_failed"] == 0 and slope * 60 < 2**20 else 1
 
 
+SAMPLINGS = [
+    None,
+    Sampling(temperature=0.8, top_k=40, top_p=0.95, min_p=0.05),
+    Sampling(repeat_penalty=1.1, repeat_last_n=-1, xtc_probability=0.5, min_tokens=5),
+    Sampling(dry_multiplier=0.8, temperature=2.0),
+    Sampling(mirostat=2),
+]
+
+
 async def one(engine: AsyncEngine, rng: random.Random) -> None:
     kind = rng.choice(["read", "read", "read", "cancel", "leave", "overlong", "empty", "salted"])
     length = 600 if kind == "overlong" else 0 if kind == "empty" else rng.randrange(1, 300)
@@ -85,6 +94,7 @@ async def one(engine: AsyncEngine, rng: random.Random) -> None:
         cache_salt="salt" if kind == "salted" else "",
         caller=rng.choice("abc"),
         stop=[chr(rng.randrange(32, 127))] if rng.random() < 0.3 else [],
+        sampling=rng.choice(SAMPLINGS),
         shift_context=rng.random() < 0.2,
         stream=rng.random() < 0.7,
     )

@@ -1,6 +1,5 @@
 #include "engine.h"
 
-#include "best_token.h"
 #include "calibration.h"
 
 #include <algorithm>
@@ -15,14 +14,14 @@ double engine::clock_s() const {
 }
 
 engine::engine(std::unique_ptr<forward> model, std::shared_ptr<const piece_table> pieces,
-               const engine_options & options)
+               const engine_options & options, std::unique_ptr<const token_chain_source> upstream)
     : forward_(std::move(model)), pieces_(std::move(pieces)), options_([&] {
           engine_options o = options;
           o.schedule.max_rows = std::min(o.schedule.max_rows, forward_->max_rows());
           return o;
       }()),
-      shape_(forward_->shape()), ledger_(shape_), scheduler_(options_.schedule, ledger_, cost_),
-      thread_([this] { run(); }) {}
+      shape_(forward_->shape()), choice_(*pieces_, shape_.n_ctx, std::move(upstream), options_.n_row_threads),
+      ledger_(shape_), scheduler_(options_.schedule, ledger_, cost_), thread_([this] { run(); }) {}
 
 engine::~engine() {
     close(false);
@@ -60,6 +59,7 @@ uint64_t engine::submit(request ask) {
     if (closed_) {
         throw error(errc::engine_closed, "the engine is closed");
     }
+    auto chooser = choice_.make_sampler(ask);
     const int n_ahead = n_open_.fetch_add(1) - shape_.n_lanes - options_.max_waiting;
     if (n_ahead >= 0) {
         n_open_.fetch_sub(1);
@@ -69,7 +69,7 @@ uint64_t engine::submit(request ask) {
     }
     ask.id = next_id_.fetch_add(1);
     const uint64_t id = ask.id;
-    if (!inbox_.put({command::kind::submit, id, std::move(ask)})) {
+    if (!inbox_.put({command::kind::submit, id, std::move(ask), std::move(chooser)})) {
         n_open_.fetch_sub(1);
         throw error(errc::engine_closed, "the engine is closed");
     }
@@ -122,6 +122,7 @@ bool engine::obey(bool wait) {
         switch (c.what) {
             case command::kind::submit: {
                 auto s = std::make_unique<sequence>(std::move(c.ask), now_s_);
+                s->chooser = std::move(c.chooser);
                 scheduler_.submit(s.get());
                 sequences_.emplace(c.id, std::move(s));
                 break;
@@ -250,10 +251,9 @@ void engine::run_pass(const slice * slices, int n) {
     switch (status) {
         case pass_status::done: {
             (size.n_rows == n ? cost_.decode : cost_.prefill).observe(size, now_s_ - start_s);
-            int row = 0;
+            choice_.choose(*forward_, slices, n);
             for (int i = 0; i < n; ++i) {
-                advance(slices[i], row);
-                row += slices[i].output ? 1 : 0;
+                advance(slices[i]);
             }
             break;
         }
@@ -289,7 +289,8 @@ void engine::fail_pass(const slice * slices, int n, const error & why) {
                 break;
             }
             const bool last = alone.output;
-            advance(alone, 0);
+            choice_.choose(*forward_, &alone, 1);
+            advance(alone);
             if (last) {
                 break;
             }
@@ -297,18 +298,18 @@ void engine::fail_pass(const slice * slices, int n, const error & why) {
     }
 }
 
-void engine::advance(const slice & done, int row) {
+void engine::advance(const slice & done) {
     sequence & s = *done.of;
     const int n_of_prompt = std::min(done.n_tokens, std::max(0, s.n_prompt() - s.n_computed));
     s.n_evaluated += s.truncated ? 0 : n_of_prompt;
     stats_.n_prompt_tokens.fetch_add(static_cast<uint64_t>(n_of_prompt));
     scheduler_.computed(done);
     if (done.output) {
-        take_token(s, forward_->logits(row));
+        take_token(s);
     }
 }
 
-void engine::take_token(sequence & s, const float * logits) {
+void engine::take_token(sequence & s) {
     const bool first = s.made.empty();
     if (first) {
         s.first_token_s = now_s_;
@@ -324,10 +325,10 @@ void engine::take_token(sequence & s, const float * logits) {
         end(s, finish_reason::length);
         return;
     }
-    const int n_vocab = forward_->n_vocab();
-    const token chosen = best_token(logits, n_vocab);
-    if (s.ask.n_top >= 0) {
-        append_logprobs(logits, n_vocab, chosen, s.ask.n_top, s.logprobs);
+    const token chosen = s.chosen;
+    if (chosen < 0) {
+        end(s, finish_reason::failed, s.not_chosen);
+        return;
     }
     s.tokens.push_back(chosen);
     s.made.push_back(chosen);

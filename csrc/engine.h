@@ -7,6 +7,7 @@
 #include "kv_ledger.h"
 #include "mailbox.h"
 #include "piece_table.h"
+#include "row_choice.h"
 #include "scheduler.h"
 #include "sequence.h"
 
@@ -21,19 +22,22 @@ struct engine_options {
     int max_waiting = 1024;        // requests without a lane; more are refused
     double calibrate_s = 1.0;      // spent at most on measuring passes before the first request
     bool check_integrity = false;  // after every step; for tests
+    int n_row_threads = 1;         // that choose tokens when there are many rows
     scheduler_options schedule;
 };
 
 // Every function may be called from any thread.
 class engine {
   public:
+    // Without `upstream` some combinations of sampling parameters are refused: see row_choice.
     engine(std::unique_ptr<forward> model, std::shared_ptr<const piece_table> pieces,
-           const engine_options & options);
+           const engine_options & options, std::unique_ptr<const token_chain_source> upstream = nullptr);
     ~engine();  // aborts whatever runs
     engine(const engine &) = delete;
     engine & operator=(const engine &) = delete;
 
-    // The id under which its events come. Throws invalid_argument, context_overflow, queue_full
+    // The id under which its events come. Makes the request's sampler, which can take long where
+    // DRY is asked for. Throws invalid_argument, context_overflow, queue_full
     // or engine_closed; then nothing was submitted and no event comes.
     uint64_t submit(request ask);
 
@@ -61,8 +65,8 @@ class engine {
     bool apply(const lane_change & change);
     void run_pass(const slice * slices, int n);
     void fail_pass(const slice * slices, int n, const error & why);
-    void advance(const slice & done, int row);
-    void take_token(sequence & s, const float * logits);
+    void advance(const slice & done);
+    void take_token(sequence & s);
     void tell(sequence & s);
     void end(sequence & s, finish_reason reason, const error & failure = error());
     void end_all(finish_reason reason, const error & failure);
@@ -71,6 +75,7 @@ class engine {
     const std::shared_ptr<const piece_table> pieces_;
     const engine_options options_;
     const kv_shape shape_;
+    row_choice choice_;
 
     // The engine's thread alone uses these.
     kv_ledger ledger_;

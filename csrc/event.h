@@ -46,7 +46,8 @@ struct event {
     uint64_t request = 0;
     range text;           // of event_batch::text
     range tokens;         // of event_batch::tokens
-    range logprobs;       // of event_batch::logprobs: one per token, each followed by n_top more
+    range logprobs;       // of event_batch::logprobs: one per token, each followed by n_top more,
+                          // with id -1 where samplers left fewer
     int32_t ending = -1;  // of event_batch::endings; -1: more is to come
 };
 

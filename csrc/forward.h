@@ -34,8 +34,8 @@ class forward {
     virtual pass_status run(const slice * slices, int n) = 0;
     virtual const std::string & failure() const = 0;  // what the last run() that failed said
 
-    // Valid until the next run().
-    virtual const float * logits(int row) = 0;
+    // Valid until the next run(). Whoever writes to it puts back what was there.
+    virtual float * logits(int row) = 0;
 
     // A shorter prefix of the lane than this cannot be gone on from: cells that a sliding window
     // had left behind are used for other tokens.

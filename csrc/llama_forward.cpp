@@ -151,7 +151,7 @@ pass_status llama_forward::run(const slice * slices, int n) {
     }
 }
 
-const float * llama_forward::logits(int row) {
+float * llama_forward::logits(int row) {
     if (!logits_) {
         logits_ = llama_get_logits(context_.get());  // waits for the device, and puts rows in order
     }

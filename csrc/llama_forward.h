@@ -43,7 +43,7 @@ class llama_forward final : public forward {
 
     pass_status run(const slice * slices, int n) override;
     const std::string & failure() const override { return failure_; }
-    const float * logits(int row) override;
+    float * logits(int row) override;
     void apply(const lane_change & change) override;
     int least_prefix(int lane) override;
     void abort() override { abort_ = true; }
@@ -71,7 +71,7 @@ class llama_forward final : public forward {
     // Upstream moves a lane's cells, or turns their keys, only in the next pass; until then what
     // the state functions would read is not what the lane holds.
     bool unsettled_ = false;
-    const float * logits_ = nullptr;
+    float * logits_ = nullptr;
     std::string failure_;
     std::vector<uint8_t> saved_;  // a lane on its way to another
     std::vector<uint8_t> saved_too_;

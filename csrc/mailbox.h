@@ -4,10 +4,12 @@
 
 #include "event.h"
 #include "request.h"
+#include "sampling/sampler.h"
 
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <vector>
 
@@ -16,8 +18,9 @@ namespace jan {
 struct command {
     enum class kind : int { submit, cancel, drain, abort };
     kind what;
-    uint64_t id = 0;  // for cancel
-    request ask;      // for submit
+    uint64_t id = 0;                             // for cancel
+    request ask;                                 // for submit
+    std::unique_ptr<sampler> chooser = nullptr;  // for submit; null: the most likely token
 };
 
 class inbox {

@@ -34,7 +34,7 @@ class null_forward final : public forward {
 
     pass_status run(const slice * slices, int n) override;
     const std::string & failure() const override { return failure_; }
-    const float * logits(int row) override { return &logits_[static_cast<size_t>(row * options_.n_vocab)]; }
+    float * logits(int row) override { return &logits_[static_cast<size_t>(row * options_.n_vocab)]; }
     void apply(const lane_change & change) override;
     void abort() override { abort_ = true; }
 

@@ -1,9 +1,11 @@
 // What a caller asks the engine for. Plain data, immutable once submitted.
 #pragma once
 
+#include "sampling/sampling_params.h"
 #include "token.h"
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -12,11 +14,13 @@ namespace jan {
 struct request {
     uint64_t id = 0;  // unique within an engine; 0 is nobody
     std::vector<token> prompt;
-    int max_tokens = -1;  // -1: until the context is full
-    int n_top = -1;       // log-probabilities: -1 none, 0 of the chosen token, n of the n best too
-    int n_keep = 0;       // prompt tokens that survive a context shift
+    int max_tokens = -1;            // -1: until the context is full
+    int n_top = -1;                 // log-probabilities: -1 none, 0 of the chosen token, n of the n best too
+    bool logprobs_of_left = false;  // of what the samplers left, not of all that the model says
+    std::shared_ptr<const sampling_params> sampling;  // null: the most likely token
+    int n_keep = 0;                                   // prompt tokens that survive a context shift
     bool shift_context = false;
-    bool ignore_eos = false;
+    bool ignore_eos = false;   // with `sampling` such tokens are banned, otherwise passed over
     bool cache_prompt = true;  // false: reuses nobody's cells and offers its own to nobody
     bool stream = true;        // false: all text comes with the last event
     std::string cache_salt;    // equal prompts share cells only under equal salts

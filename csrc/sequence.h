@@ -4,9 +4,11 @@
 #include "event.h"
 #include "kv_ledger.h"
 #include "request.h"
+#include "sampling/sampler.h"
 #include "text_stream.h"
 
 #include <cstddef>
+#include <memory>
 #include <vector>
 
 namespace jan {
@@ -45,6 +47,10 @@ struct sequence {
     std::vector<token> made;              // generated; after a context shift not all are in `tokens`
     size_t n_told = 0;                    // of made, already in an event
     std::vector<token_logprob> logprobs;  // of those not yet in an event
+
+    std::unique_ptr<sampler> chooser;  // null: the most likely token
+    token chosen = -1;                 // what comes next, between the pass and its being told
+    error not_chosen;                  // when chosen is -1: why
 
     int n_cached = -1;    // prompt tokens found in the cache; -1 before it ran first
     int n_evaluated = 0;  // prompt tokens computed for it, again after parking included

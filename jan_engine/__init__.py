@@ -24,6 +24,7 @@ from jan_engine.llm import LLM
 from jan_engine.model import Model
 from jan_engine.quantization import quantize, quantize_types
 from jan_engine.runner import GreedyRunner
+from jan_engine.sampling import Sampler, Sampling
 from jan_engine.stream import Stream
 from jan_engine.types import (
     Completion,
@@ -64,6 +65,8 @@ __all__ = [
     "Pooling",
     "QueueFull",
     "Request",
+    "Sampler",
+    "Sampling",
     "Stream",
     "TokenLogprob",
     "Unavailable",

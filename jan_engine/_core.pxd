@@ -190,11 +190,53 @@ cdef extern from "quantize.h" namespace "jan" nogil:
     vector[string] quantize_types() except +raise_jan_error
 
 
+cdef extern from "sampling/sampling_params.h" namespace "jan" nogil:
+    cdef enum class sampler_kind(int):
+        pass
+
+    cdef cppclass logit_bias:
+        token id
+        float bias
+
+    cdef cppclass sampling_params:
+        uint32_t seed
+        float temperature
+        float dynatemp_range
+        float dynatemp_exponent
+        int top_k
+        float top_p
+        float min_p
+        float typical_p
+        float top_n_sigma
+        float xtc_probability
+        float xtc_threshold
+        float repeat_penalty
+        float frequency_penalty
+        float presence_penalty
+        int repeat_last_n
+        float dry_multiplier
+        float dry_base
+        int dry_allowed_length
+        int dry_penalty_last_n
+        vector[string] dry_sequence_breakers
+        int mirostat
+        float mirostat_tau
+        float mirostat_eta
+        float adaptive_target
+        float adaptive_decay
+        vector[logit_bias] biases
+        int min_keep
+        int min_tokens
+        vector[sampler_kind] order
+
+
 cdef extern from "request.h" namespace "jan" nogil:
     cdef cppclass request:
         vector[token] prompt
         int max_tokens
         int n_top
+        bool logprobs_of_left
+        shared_ptr[const sampling_params] sampling
         int n_keep
         bool shift_context
         bool ignore_eos

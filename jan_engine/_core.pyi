@@ -69,6 +69,42 @@ def quantize_file(
 def list_quantize_types() -> list[str]: ...
 
 @final
+class SamplingParams:
+    def __new__(
+        cls,
+        *,
+        seed: int,
+        temperature: float,
+        dynatemp_range: float,
+        dynatemp_exponent: float,
+        top_k: int,
+        top_p: float,
+        min_p: float,
+        typical_p: float,
+        top_n_sigma: float,
+        xtc_probability: float,
+        xtc_threshold: float,
+        repeat_penalty: float,
+        frequency_penalty: float,
+        presence_penalty: float,
+        repeat_last_n: int,
+        dry_multiplier: float,
+        dry_base: float,
+        dry_allowed_length: int,
+        dry_penalty_last_n: int,
+        dry_sequence_breakers: list[bytes],
+        mirostat: int,
+        mirostat_tau: float,
+        mirostat_eta: float,
+        adaptive_target: float,
+        adaptive_decay: float,
+        biases: list[tuple[int, float]],
+        min_keep: int,
+        min_tokens: int,
+        order: list[int],
+    ) -> Self: ...
+
+@final
 class Engine:
     def __new__(
         cls,
@@ -97,6 +133,8 @@ class Engine:
         *,
         max_tokens: int,
         n_top: int,
+        logprobs_of_left: bool,
+        sampling: SamplingParams | None,
         n_keep: int,
         shift_context: bool,
         ignore_eos: bool,

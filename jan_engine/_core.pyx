@@ -3,7 +3,7 @@
 # Decides nothing: what is allowed, defaulted or chosen is decided in C++ or in Python.
 # Each class owns one C++ object, made in __cinit__ and freed in __dealloc__.
 from cython.operator cimport dereference
-from libcpp.memory cimport make_unique
+from libcpp.memory cimport make_shared, make_unique
 from libcpp.utility cimport move
 
 import os
@@ -264,6 +264,84 @@ def list_quantize_types() -> list[str]:
     return [_text(name) for name in quantize_types()]
 
 
+cdef class SamplingParams:
+    """Immutable, so requests may share one."""
+
+    cdef shared_ptr[const sampling_params] shared
+
+    def __cinit__(
+        self,
+        *,
+        uint32_t seed,
+        float temperature,
+        float dynatemp_range,
+        float dynatemp_exponent,
+        int top_k,
+        float top_p,
+        float min_p,
+        float typical_p,
+        float top_n_sigma,
+        float xtc_probability,
+        float xtc_threshold,
+        float repeat_penalty,
+        float frequency_penalty,
+        float presence_penalty,
+        int repeat_last_n,
+        float dry_multiplier,
+        float dry_base,
+        int dry_allowed_length,
+        int dry_penalty_last_n,
+        list dry_sequence_breakers not None,
+        int mirostat,
+        float mirostat_tau,
+        float mirostat_eta,
+        float adaptive_target,
+        float adaptive_decay,
+        list biases not None,
+        int min_keep,
+        int min_tokens,
+        list order not None,
+    ):
+        cdef shared_ptr[sampling_params] made = make_shared[sampling_params]()
+        cdef sampling_params * p = made.get()
+        cdef logit_bias one
+        p.seed = seed
+        p.temperature = temperature
+        p.dynatemp_range = dynatemp_range
+        p.dynatemp_exponent = dynatemp_exponent
+        p.top_k = top_k
+        p.top_p = top_p
+        p.min_p = min_p
+        p.typical_p = typical_p
+        p.top_n_sigma = top_n_sigma
+        p.xtc_probability = xtc_probability
+        p.xtc_threshold = xtc_threshold
+        p.repeat_penalty = repeat_penalty
+        p.frequency_penalty = frequency_penalty
+        p.presence_penalty = presence_penalty
+        p.repeat_last_n = repeat_last_n
+        p.dry_multiplier = dry_multiplier
+        p.dry_base = dry_base
+        p.dry_allowed_length = dry_allowed_length
+        p.dry_penalty_last_n = dry_penalty_last_n
+        p.dry_sequence_breakers = dry_sequence_breakers
+        p.mirostat = mirostat
+        p.mirostat_tau = mirostat_tau
+        p.mirostat_eta = mirostat_eta
+        p.adaptive_target = adaptive_target
+        p.adaptive_decay = adaptive_decay
+        for id_, bias in biases:
+            one.id = id_
+            one.bias = bias
+            p.biases.push_back(one)
+        p.min_keep = min_keep
+        p.min_tokens = min_tokens
+        p.order.clear()
+        for kind in order:
+            p.order.push_back(<sampler_kind><int>kind)
+        self.shared = made
+
+
 cdef class Engine:
     """The step loop over one model, on a thread of its own. Any thread may call anything."""
 
@@ -332,6 +410,8 @@ cdef class Engine:
         *,
         int max_tokens,
         int n_top,
+        bint logprobs_of_left,
+        SamplingParams sampling,
         int n_keep,
         bint shift_context,
         bint ignore_eos,
@@ -346,6 +426,9 @@ cdef class Engine:
         ask.prompt = prompt
         ask.max_tokens = max_tokens
         ask.n_top = n_top
+        ask.logprobs_of_left = logprobs_of_left
+        if sampling is not None:
+            ask.sampling = sampling.shared
         ask.n_keep = n_keep
         ask.shift_context = shift_context
         ask.ignore_eos = ignore_eos

@@ -11,6 +11,7 @@ import msgspec
 
 from jan_engine.errors import EngineClosed, QueueFull
 from jan_engine.model import Model
+from jan_engine.sampling import Sampling
 from jan_engine.types import (
     Completion,
     EngineOptions,
@@ -37,8 +38,9 @@ class LLM:
         *,
         max_tokens: int | None = None,
         stop: Sequence[str] = (),
+        sampling: Sampling | None = None,
     ) -> list[Completion]:
-        """One answer per prompt, in order. A Request brings its own max_tokens and stop.
+        """One answer per prompt, in order. A Request brings its own of everything else.
 
         Ctrl-C and errors cancel what is still running. Raises the first error there was.
         """
@@ -51,7 +53,11 @@ class LLM:
                     msgspec.structs.replace(prompt, stream=False)
                     if isinstance(prompt, Request)
                     else Request(
-                        prompt=prompt, max_tokens=max_tokens, stop=list(stop), stream=False
+                        prompt=prompt,
+                        max_tokens=max_tokens,
+                        stop=list(stop),
+                        sampling=sampling,
+                        stream=False,
                     )
                 )
                 tokens = request.prompt

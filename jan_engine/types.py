@@ -11,6 +11,7 @@ from jan_engine import _core, log
 from jan_engine.errors import EngineError, InvalidRequest, ModelError
 from jan_engine.model import Model
 from jan_engine.native_int import native_int, token_ids
+from jan_engine.sampling import Sampling, read_sampling
 
 __all__ = [
     "Completion",
@@ -58,8 +59,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     prompt: str | list[int]
     max_tokens: int | None = None  # None: until the context is full
     stop: list[str] = []
+    sampling: Sampling | None = None  # None: always the most likely token
     ignore_eos: bool = False
     logprobs: int | None = None  # of the chosen token, and of so many best ones beside it
+    post_sampling_logprobs: bool = False  # among what the samplers left, not all the model says
     cache_prompt: bool = True  # False: reuses nothing and leaves nothing to reuse
     cache_salt: str = ""  # equal prompts share work only under equal salts
     caller: str = ""  # callers take turns
@@ -109,7 +112,9 @@ class Event(msgspec.Struct, kw_only=True):
 
     text: str
     tokens: list[int]
-    logprobs: list[TokenLogprob]  # the chosen token's, then the best ones', for each token
+    # The chosen token's, then the best ones', for each token. Where samplers left fewer than were
+    # asked for, the rest have token -1.
+    logprobs: list[TokenLogprob]
     finish: Finish | None = None  # the last event has it
 
     def extend(self, later: Event) -> None:
@@ -178,6 +183,8 @@ def submit(core: _core.Engine, request: Request, prompt: list[int]) -> int:
             "max_tokens", -1 if request.max_tokens is None else request.max_tokens
         ),
         n_top=native_int("logprobs", -1 if request.logprobs is None else request.logprobs),
+        logprobs_of_left=request.post_sampling_logprobs,
+        sampling=None if request.sampling is None else read_sampling(request.sampling),
         n_keep=native_int("n_keep", request.n_keep),
         shift_context=request.shift_context,
         ignore_eos=request.ignore_eos,

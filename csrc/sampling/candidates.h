@@ -46,8 +46,8 @@ void apply_top_p(candidate_set & set, float p, size_t min_keep, sampling_scratch
 void apply_min_p(candidate_set & set, float p, size_t min_keep, sampling_scratch & scratch);
 void apply_typical_p(candidate_set & set, float p, size_t min_keep, sampling_scratch & scratch);
 void apply_top_n_sigma(candidate_set & set, float n);
-void apply_xtc(candidate_set & set, float probability, float threshold, size_t min_keep, std::mt19937 & random,
-               sampling_scratch & scratch);
+void apply_xtc(candidate_set & set, float probability, float threshold, size_t min_keep,
+               std::mt19937 & random, sampling_scratch & scratch);
 void apply_temperature(candidate_set & set, float temperature);
 void apply_dynamic_temperature(candidate_set & set, float temperature, float range, float exponent,
                                sampling_scratch & scratch);

@@ -146,6 +146,12 @@ token llama_chain::choose(const float * row, std::vector<candidate> * left) {
 
 }  // namespace
 
+std::vector<token> llama_chain_source::suppressed() const {
+    int32_t n = 0;
+    const llama_token * first = llama_vocab_get_suppress_tokens(vocab_, &n);
+    return n > 0 ? std::vector<token>(first, first + n) : std::vector<token>();
+}
+
 std::unique_ptr<token_chain> llama_chain_source::open(const sampling_params & settled) const {
     const abort_guard guard;
     return std::make_unique<llama_chain>(vocab_, settled);

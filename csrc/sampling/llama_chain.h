@@ -13,6 +13,7 @@ class llama_chain_source final : public token_chain_source {
   public:
     explicit llama_chain_source(const llama_vocab * vocab) : vocab_(vocab) {}
 
+    std::vector<token> suppressed() const override;
     std::unique_ptr<token_chain> open(const sampling_params & settled) const override;
 
   private:

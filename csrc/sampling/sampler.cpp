@@ -289,6 +289,7 @@ void append_left_logprobs(const sampling_scratch & scratch, token chosen, int n_
     for (size_t i = 0; i < n; ++i) {
         to.push_back({left.data[i].id, std::log(left.data[i].p)});
     }
+    to.resize(first + 1 + static_cast<size_t>(std::max(0, n_top)), {-1, -INFINITY});
 }
 
 }  // namespace jan

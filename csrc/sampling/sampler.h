@@ -67,7 +67,7 @@ class sampler {
 };
 
 // Appends the log-probability of `chosen` among what was left to choose from, then those of the
-// n_top most likely of that, best first.
+// n_top most likely of that, best first. Where fewer are left the rest have token -1.
 void append_left_logprobs(const sampling_scratch & scratch, token chosen, int n_top,
                           std::vector<token_logprob> & to);
 

@@ -31,10 +31,10 @@ struct logit_bias {
     float bias;  // -infinity bans the token
 };
 
-// As it stands here it chooses the most likely token: every other default is "off".
+// As it stands here it draws from what the model says: every default is "off".
 struct sampling_params {
     uint32_t seed = random_seed;
-    float temperature = 0;  // 0 or below: the most likely token, whatever the rest says
+    float temperature = 1;  // 0 or below: the most likely token, whatever the rest says
     float dynatemp_range = 0;
     float dynatemp_exponent = 1;
     int top_k = 0;  // 0 or below: all
@@ -63,9 +63,9 @@ struct sampling_params {
     int min_keep = 0;                // candidates that top_p, min_p, typical_p and xtc leave
     int min_tokens = 0;              // so many are generated before one that ends generation
     std::vector<sampler_kind> order = {
-        sampler_kind::penalties, sampler_kind::dry,   sampler_kind::top_n_sigma,
+        sampler_kind::penalties, sampler_kind::dry,       sampler_kind::top_n_sigma,
         sampler_kind::top_k,     sampler_kind::typical_p, sampler_kind::top_p,
-        sampler_kind::min_p,     sampler_kind::xtc,   sampler_kind::temperature,
+        sampler_kind::min_p,     sampler_kind::xtc,       sampler_kind::temperature,
     };
 };
 

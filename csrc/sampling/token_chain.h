@@ -32,6 +32,9 @@ class token_chain_source {
     token_chain_source(const token_chain_source &) = delete;
     token_chain_source & operator=(const token_chain_source &) = delete;
 
+    // Tokens that the model's file wants never to be chosen.
+    virtual std::vector<token> suppressed() const = 0;
+
     // Of settled parameters. Throws unsupported_feature when the vocabulary lacks what they need.
     virtual std::unique_ptr<token_chain> open(const sampling_params & settled) const = 0;
 };

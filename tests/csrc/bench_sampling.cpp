@@ -109,6 +109,7 @@ int main() {
     p.temperature = 0;
     compare("most likely, defaults otherwise", p, rows);
     p = sampling_params();
+    p.temperature = 0;
     compare("most likely, nothing else", p, rows);
     p = usual();
     p.top_k = 0;

@@ -195,7 +195,10 @@ void test_what_was_left_to_choose_from_adds_up_to_one() {
             std::vector<token_logprob> logprobs;
             const token chosen = s.choose(row.data(), scratch);
             append_left_logprobs(scratch, chosen, 300, logprobs);
-            CHECK(logprobs.size() == 1 + static_cast<size_t>(top_k > 0 ? top_k : 300));
+            CHECK(logprobs.size() == 1 + 300);
+            const size_t n_left = static_cast<size_t>(top_k > 0 ? top_k : 300);
+            CHECK(n_left == 300 || logprobs[1 + n_left].id == -1);
+            logprobs.resize(1 + n_left);
             double sum = 0;
             for (size_t i = 1; i < logprobs.size(); ++i) {
                 sum += std::exp(logprobs[i].logprob);

@@ -166,7 +166,7 @@ class counted_forward final : public forward {
         return status;
     }
     const std::string & failure() const override { return inner_.failure(); }
-    const float * logits(int row) override { return inner_.logits(row); }
+    float * logits(int row) override { return inner_.logits(row); }
     void apply(const lane_change & change) override { inner_.apply(change); }
     void abort() override { inner_.abort(); }
 
@@ -174,11 +174,19 @@ class counted_forward final : public forward {
     null_forward inner_;
 };
 
-void test_a_steady_step_allocates_nothing() {
+void test_a_steady_step_allocates_nothing(bool samples) {
     null_options o = slow(32, 0.0005, 0);
     engine e(std::make_unique<counted_forward>(o), pieces(), engine_options());
     for (int i = 0; i < 32; ++i) {
-        e.submit(ask(10, 1500));
+        request r = ask(10, 1500);
+        sampling_params p;
+        p.top_k = i % 3 ? 20 : 0;
+        p.top_p = i % 2 ? 0.9f : 1;
+        p.min_p = i % 5 ? 0 : 0.1f;
+        p.xtc_probability = i % 4 ? 0 : 0.5f;
+        p.repeat_penalty = 1.1f;
+        r.sampling = samples ? std::make_shared<sampling_params>(p) : nullptr;
+        e.submit(std::move(r));
     }
     event_batch batch;
     const auto run_to = [&](uint64_t n) {
@@ -197,6 +205,7 @@ int main() {
     test_a_prompt_delays_other_streams_by_a_bounded_factor();
     test_short_prompts_go_first_and_long_ones_still_end();
     test_callers_take_turns();
-    test_a_steady_step_allocates_nothing();
+    test_a_steady_step_allocates_nothing(false);
+    test_a_steady_step_allocates_nothing(true);
     CHECK_DONE();
 }

@@ -1,0 +1,86 @@
+#include "row_choice.h"
+
+#include "best_token.h"
+#include "error.h"
+
+namespace jan {
+
+namespace {
+
+constexpr int min_shared_rows = 4;  // fewer are done before another thread is awake
+
+}  // namespace
+
+row_choice::row_choice(const piece_table & pieces, int n_ctx,
+                       std::unique_ptr<const token_chain_source> upstream, int n_threads)
+    : upstream_(std::move(upstream)), scratch_(static_cast<size_t>(n_threads)),
+      work_([this](int row, int worker) {
+          const auto & [of, logits] = rows_[static_cast<size_t>(row)];
+          choose_row(*of, logits, scratch_[static_cast<size_t>(worker)]);
+      }),
+      pool_(n_threads) {
+    limits_.n_vocab = pieces.n_tokens();
+    limits_.n_ctx = n_ctx;
+    for (token id = 0; id < limits_.n_vocab; ++id) {
+        if (pieces.ends_generation(id)) {
+            limits_.end_of_generation.push_back(id);
+        }
+    }
+    if (upstream_) {
+        limits_.suppressed = upstream_->suppressed();
+    }
+}
+
+std::unique_ptr<sampler> row_choice::make_sampler(const request & ask) const {
+    if (!ask.sampling) {
+        return nullptr;
+    }
+    sampling_params params = *ask.sampling;
+    params.ignore_eos = params.ignore_eos || ask.ignore_eos;
+    auto made = std::make_unique<sampler>(params, limits_, upstream_.get());
+    made->keep_probabilities(ask.logprobs_of_left && ask.n_top >= 0);
+    made->accept_prompt(ask.prompt);
+    return made;
+}
+
+void row_choice::choose(forward & through, const slice * slices, int n) {
+    rows_.clear();
+    for (int i = 0; i < n; ++i) {
+        if (slices[i].output) {
+            rows_.emplace_back(slices[i].of, through.logits(static_cast<int>(rows_.size())));
+        }
+    }
+    const auto n_rows = static_cast<int>(rows_.size());
+    if (n_rows >= min_shared_rows) {
+        pool_.run(n_rows, work_);
+        return;
+    }
+    for (int row = 0; row < n_rows; ++row) {
+        work_(row, 0);
+    }
+}
+
+void row_choice::choose_row(sequence & s, float * logits, sampling_scratch & scratch) const {
+    s.chosen = -1;
+    if (s.ask.max_tokens == 0) {
+        return;
+    }
+    try {
+        const bool of_left = s.chooser && s.ask.logprobs_of_left;
+        const token chosen =
+            s.chooser ? s.chooser->choose(logits, scratch) : best_token(logits, limits_.n_vocab);
+        if (s.ask.n_top >= 0 && of_left) {
+            append_left_logprobs(scratch, chosen, s.ask.n_top, s.logprobs);
+        } else if (s.ask.n_top >= 0) {
+            append_logprobs(logits, limits_.n_vocab, chosen, s.ask.n_top, s.logprobs);
+        }
+        if (s.chooser) {
+            s.chooser->accept(chosen);
+        }
+        s.chosen = chosen;
+    } catch (...) {
+        s.not_chosen = current_error();
+    }
+}
+
+}  // namespace jan

@@ -1,0 +1,44 @@
+// Which token follows each row of a pass: the samplers of the requests, on threads of their own.
+#pragma once
+
+#include "forward.h"
+#include "piece_table.h"
+#include "request.h"
+#include "sampling/row_pool.h"
+#include "sampling/sampler.h"
+#include "sequence.h"
+
+#include <functional>
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace jan {
+
+class row_choice {
+  public:
+    // Without `upstream` some combinations of sampling parameters are refused.
+    row_choice(const piece_table & pieces, int n_ctx, std::unique_ptr<const token_chain_source> upstream,
+               int n_threads);
+
+    // For any thread: a request's sampler, which knows its prompt; null for the most likely token.
+    // Takes long where DRY has to look through the vocabulary. Throws what sampler's constructor
+    // throws.
+    std::unique_ptr<sampler> make_sampler(const request & ask) const;
+
+    // For the engine's thread. Each sequence whose slice has output is left with the token `chosen`
+    // and its log-probabilities, or with the reason why there is none.
+    void choose(forward & through, const slice * slices, int n);
+
+  private:
+    void choose_row(sequence & s, float * logits, sampling_scratch & scratch) const;
+
+    const std::unique_ptr<const token_chain_source> upstream_;
+    sampling_limits limits_;
+    std::vector<std::pair<sequence *, float *>> rows_;  // of the pass
+    std::vector<sampling_scratch> scratch_;             // one per thread
+    const std::function<void(int, int)> work_;
+    row_pool pool_;
+};
+
+}  // namespace jan

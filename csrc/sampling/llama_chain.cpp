@@ -2,6 +2,7 @@
 
 #include "abort_guard.h"
 #include "error.h"
+#include "vocab.h"
 
 #include "llama.h"
 
@@ -13,6 +14,12 @@ namespace jan {
 namespace {
 
 static_assert(random_seed == LLAMA_DEFAULT_SEED, "the same number means random");
+
+// Upstream's limits for sequence breakers.
+constexpr size_t max_breaker_bytes = 40;
+constexpr size_t max_breaker_tail = 20;
+
+constexpr size_t max_remembered = 8;
 
 constexpr int n_mirostat_candidates = 100;  // that its estimate is made from; upstream's choice
 
@@ -150,6 +157,56 @@ std::vector<token> llama_chain_source::suppressed() const {
     int32_t n = 0;
     const llama_token * first = llama_vocab_get_suppress_tokens(vocab_, &n);
     return n > 0 ? std::vector<token>(first, first + n) : std::vector<token>();
+}
+
+std::shared_ptr<const dry_breakers>
+llama_chain_source::breakers(const std::vector<std::string> & texts) const {
+    {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        for (const remembered & known : remembered_) {
+            if (known.first == texts) {
+                return known.second;
+            }
+        }
+    }
+    auto found = std::make_shared<const dry_breakers>(find_breakers(texts));  // a moment, without the lock
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (remembered_.size() >= max_remembered) {
+        remembered_.erase(remembered_.begin());
+    }
+    remembered_.emplace_back(texts, found);
+    return found;
+}
+
+// As upstream does it: every token that holds a text breaks by itself, one that ends in the first
+// part of it breaks together with the tokens of the rest.
+dry_breakers llama_chain_source::find_breakers(const std::vector<std::string> & texts) const {
+    const vocab words(vocab_);
+    dry_breakers found;
+    const abort_guard guard;
+    for (token id = 0; id < llama_vocab_n_tokens(vocab_); ++id) {
+        const std::string word = words.detokenize({id}, false, true);
+        for (const std::string & text : texts) {
+            const std::string breaker = text.substr(0, max_breaker_bytes);
+            if (breaker.empty()) {
+                continue;
+            }
+            if (word.find(breaker) != std::string::npos) {
+                found[id].emplace_back();
+                continue;
+            }
+            for (size_t at = word.find(breaker[0]); at != std::string::npos;
+                 at = word.find(breaker[0], at + 1)) {
+                const size_t n = word.size() - at;
+                if (n < breaker.size() && word.compare(at, n, breaker, 0, n) == 0) {
+                    std::vector<token> tail = words.tokenize(breaker.substr(n), false, false);
+                    tail.resize(std::min(tail.size(), max_breaker_tail));
+                    found[id].push_back(std::move(tail));
+                }
+            }
+        }
+    }
+    return found;
 }
 
 std::unique_ptr<token_chain> llama_chain_source::open(const sampling_params & settled) const {

@@ -4,6 +4,9 @@
 
 #include "sampling/token_chain.h"
 
+#include <mutex>
+#include <utility>
+
 struct llama_vocab;
 
 namespace jan {
@@ -14,10 +17,17 @@ class llama_chain_source final : public token_chain_source {
     explicit llama_chain_source(const llama_vocab * vocab) : vocab_(vocab) {}
 
     std::vector<token> suppressed() const override;
+    std::shared_ptr<const dry_breakers> breakers(const std::vector<std::string> & texts) const override;
     std::unique_ptr<token_chain> open(const sampling_params & settled) const override;
 
   private:
+    using remembered = std::pair<std::vector<std::string>, std::shared_ptr<const dry_breakers>>;
+
+    dry_breakers find_breakers(const std::vector<std::string> & texts) const;
+
     const llama_vocab * vocab_;
+    mutable std::mutex mutex_;
+    mutable std::vector<remembered> remembered_;  // the last few that were asked for
 };
 
 }  // namespace jan

@@ -31,17 +31,33 @@ sampler::sampler(const sampling_params & params, const sampling_limits & limits,
         }
         upstream_ = upstream->open(params_);
     }
-    before_.reserve(params_.biases.size() + end_of_generation_.size() +
-                    static_cast<size_t>(n_penalties_first_ * (params_.repeat_last_n + 1)));
+    const auto is_row_step = [this](sampler_kind kind) {
+        return std::find(row_steps_.begin(), row_steps_.end(), kind) != row_steps_.end();
+    };
+    size_t n_patches = params_.biases.size() + end_of_generation_.size();
+    if (is_row_step(sampler_kind::dry)) {
+        open_dry(upstream);
+        n_patches += static_cast<size_t>(params_.dry_penalty_last_n);
+    }
+    n_patches += row_steps_.size() * static_cast<size_t>(params_.repeat_last_n + 1);
+    before_.reserve(n_patches);
 }
 
-// Whether the largest logit stays in the running and stays the largest.
+void sampler::open_dry(const token_chain_source * upstream) {
+    const std::vector<std::string> & texts = params_.dry_sequence_breakers;
+    if (!texts.empty() && !upstream) {
+        throw error(errc::unsupported_feature,
+                    "dry_sequence_breakers: there is no vocabulary to find them in");
+    }
+    dry_ = std::make_unique<dry>(params_, texts.empty() ? nullptr : upstream->breakers(texts));
+}
+
+// Whether the largest logit stays in the running and stays the largest, after a truncation too.
 bool sampler::keeps_the_most_likely(sampler_kind kind) const {
     switch (kind) {
+        case sampler_kind::penalties:
         case sampler_kind::typical_p:
-        case sampler_kind::xtc:
-        case sampler_kind::infill:
-        case sampler_kind::adaptive_p: return false;
+        case sampler_kind::xtc: return false;
         case sampler_kind::temperature: return params_.dynatemp_range <= 0;
         default: return true;
     }
@@ -53,35 +69,35 @@ void sampler::plan() {
         return;
     }
     std::vector<sampler_kind> active;
-    bool keeps = true;
-    bool cold = false;
     for (const sampler_kind kind : params_.order) {
         if (is_active(kind, params_)) {
-            // Penalties after the first truncation see only what is left.
-            keeps =
-                keeps && keeps_the_most_likely(kind) &&
-                (kind != sampler_kind::penalties || n_penalties_first_ == static_cast<int>(active.size()));
-            cold = cold || (kind == sampler_kind::temperature && params_.temperature <= 0);
-            n_penalties_first_ +=
-                kind == sampler_kind::penalties && n_penalties_first_ == static_cast<int>(active.size()) ? 1
-                                                                                                         : 0;
             active.push_back(kind);
         }
     }
-    const auto has = [&](sampler_kind kind) {
-        return std::find(active.begin(), active.end(), kind) != active.end();
+    // What comes before the first truncation changes single entries of the row.
+    const auto first_step = std::find_if(active.begin(), active.end(), [](sampler_kind kind) {
+        return kind != sampler_kind::penalties && kind != sampler_kind::dry;
+    });
+    row_steps_.assign(active.begin(), first_step);
+    steps_.assign(first_step, active.end());
+    const auto count = [](const std::vector<sampler_kind> & steps, sampler_kind kind) {
+        return std::count(steps.begin(), steps.end(), kind);
     };
-    // Every xtc has its own random numbers upstream.
-    const bool repeated = std::count(active.begin(), active.end(), sampler_kind::xtc) > 1;
-    if (repeated || has(sampler_kind::dry) || has(sampler_kind::infill) || has(sampler_kind::adaptive_p)) {
+    // Every xtc has its own random numbers upstream, every DRY its own memory.
+    if (count(steps_, sampler_kind::xtc) > 1 || count(active, sampler_kind::dry) > 1 ||
+        count(steps_, sampler_kind::dry) > 0 || count(steps_, sampler_kind::infill) > 0 ||
+        count(steps_, sampler_kind::adaptive_p) > 0) {
         way_ = way_kind::upstream;
+        row_steps_.clear();
         return;
     }
+    const bool cold = params_.temperature <= 0 && count(steps_, sampler_kind::temperature) > 0;
+    const bool keeps = std::all_of(steps_.begin(), steps_.end(),
+                                   [this](sampler_kind kind) { return keeps_the_most_likely(kind); });
     if (cold && keeps) {
         way_ = way_kind::most_likely;
         return;
     }
-    steps_.assign(active.begin() + n_penalties_first_, active.end());
     const auto drop_first = [&] { steps_.erase(steps_.begin()); };
     if (!steps_.empty() && steps_[0] == sampler_kind::temperature && params_.dynatemp_range <= 0 &&
         params_.temperature > 0) {
@@ -122,6 +138,11 @@ void sampler::accept_prompt(const std::vector<token> & prompt) {
     for (size_t i = prompt.size() - n; i < prompt.size(); ++i) {
         window_.add(prompt[i]);
     }
+    for (const token id : prompt) {
+        if (dry_) {
+            dry_->add(id);
+        }
+    }
 }
 
 void sampler::accept(token id) {
@@ -130,6 +151,9 @@ void sampler::accept(token id) {
         upstream_->accept(id);
     } else {
         window_.add(id);
+        if (dry_) {
+            dry_->add(id);
+        }
     }
 }
 
@@ -179,8 +203,14 @@ void sampler::patch(float * row) {
     for (const logit_bias & b : params_.biases) {
         set(row, b.id, row[b.id] + b.bias);
     }
-    for (int i = 0; i < n_penalties_first_; ++i) {
-        penalize(row);
+    for (const sampler_kind kind : row_steps_) {
+        if (kind == sampler_kind::penalties) {
+            penalize(row);
+            continue;
+        }
+        for (const dry::penalty & penalty : dry_->penalties()) {
+            set(row, penalty.id, row[penalty.id] - penalty.amount);
+        }
     }
 }
 

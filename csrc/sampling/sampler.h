@@ -4,6 +4,7 @@
 
 #include "event.h"
 #include "sampling/candidates.h"
+#include "sampling/dry.h"
 #include "sampling/sampling_params.h"
 #include "sampling/token_chain.h"
 #include "sampling/token_window.h"
@@ -16,8 +17,8 @@ namespace jan {
 
 class sampler {
   public:
-    // Takes as long as upstream needs to look through the vocabulary where DRY asks for it: not for
-    // the engine's thread. Throws invalid_argument (see check()), and unsupported_feature when
+    // Where DRY asks for it the whole vocabulary is looked through: not for the engine's thread.
+    // Throws invalid_argument (see check()), and unsupported_feature when
     // `upstream` is needed and null.
     sampler(const sampling_params & params, const sampling_limits & limits,
             const token_chain_source * upstream);
@@ -40,6 +41,7 @@ class sampler {
     enum class way_kind { most_likely, any, top_k, top_p, min_p, whole, upstream };
 
     void plan();
+    void open_dry(const token_chain_source * upstream);
     bool keeps_the_most_likely(sampler_kind kind) const;
     void patch(float * row);
     void set(float * row, token id, float logit);
@@ -55,12 +57,13 @@ class sampler {
     const std::vector<token> end_of_generation_;
     std::unique_ptr<token_chain> upstream_;
     way_kind way_ = way_kind::most_likely;
-    std::vector<sampler_kind> steps_;  // on what the way leaves
-    int n_penalties_first_ = 0;        // that are applied to the row
-    float row_temperature_ = 1;        // that the row is divided by first
+    std::vector<sampler_kind> steps_;      // on what the way leaves
+    std::vector<sampler_kind> row_steps_;  // on the row, before: penalties and DRY
+    float row_temperature_ = 1;            // that the row is divided by first
     bool keep_probabilities_ = false;
     int n_generated_ = 0;
     token_window window_;
+    std::unique_ptr<dry> dry_;
     std::mt19937 random_;
     std::mt19937 xtc_random_;
     std::vector<logit_bias> before_;  // what the patched entries of the row held

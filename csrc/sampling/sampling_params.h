@@ -34,7 +34,7 @@ struct logit_bias {
 // As it stands here it draws from what the model says: every default is "off".
 struct sampling_params {
     uint32_t seed = random_seed;
-    float temperature = 1;  // 0 or below: the most likely token, whatever the rest says
+    float temperature = 1;  // 0 or below: the most likely of what is left
     float dynatemp_range = 0;
     float dynatemp_exponent = 1;
     int top_k = 0;  // 0 or below: all

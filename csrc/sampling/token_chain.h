@@ -1,11 +1,13 @@
-// A sampler behind an interface: what upstream offers for the combinations that have no faster
-// way here.
+// What upstream offers, behind an interface: facts of the vocabulary, and samplers for the
+// combinations that have no faster way here.
 #pragma once
 
 #include "sampling/candidates.h"
+#include "sampling/dry.h"
 #include "sampling/sampling_params.h"
 
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace jan {
@@ -34,6 +36,9 @@ class token_chain_source {
 
     // Tokens that the model's file wants never to be chosen.
     virtual std::vector<token> suppressed() const = 0;
+
+    // What DRY needs to know of the vocabulary; remembered for the next request that asks the same.
+    virtual std::shared_ptr<const dry_breakers> breakers(const std::vector<std::string> & texts) const = 0;
 
     // Of settled parameters. Throws unsupported_feature when the vocabulary lacks what they need.
     virtual std::unique_ptr<token_chain> open(const sampling_params & settled) const = 0;

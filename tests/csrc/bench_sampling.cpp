@@ -102,6 +102,9 @@ int main() {
     compare("upstream's defaults", p, rows);
     p.repeat_penalty = 1.1f;
     compare("the same with penalties", p, rows);
+    p.dry_multiplier = 0.8f;
+    p.dry_sequence_breakers.clear();
+    compare("the same with penalties and DRY", p, rows);
     p = usual();
     p.top_k = 200;
     compare("top-k 200", p, rows);

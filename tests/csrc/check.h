@@ -7,12 +7,12 @@ namespace check {
 inline int n_failed = 0;
 }
 
-#define CHECK(condition)                                                        \
-    do {                                                                        \
-        if (!(condition)) {                                                     \
-            std::fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            ++check::n_failed;                                                  \
-        }                                                                       \
+#define CHECK(condition)                                                                                     \
+    do {                                                                                                     \
+        if (!(condition)) {                                                                                  \
+            std::fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                             \
+            ++check::n_failed;                                                                               \
+        }                                                                                                    \
     } while (false)
 
 #define CHECK_DONE() return check::n_failed == 0 ? 0 : 1

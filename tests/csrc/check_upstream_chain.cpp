@@ -30,10 +30,10 @@ sampling_limits limits_of(const llama_vocab * vocab) {
 int compare(const llama_vocab * vocab, const sampling_params & asked, const sampling_params & without) {
     const sampling_limits limits = limits_of(vocab);
     const sampling_params p = settled(asked, limits);
-    const llama_chain_source source(vocab);
+    static const llama_chain_source source(vocab);
     sampler ours(p, limits, &source);
     sampler plain(without, limits, &source);
-    CHECK(std::string(ours.way()) == "upstream");
+    CHECK((std::string(ours.way()) == "upstream") == !(p.dry_multiplier > 0 && p.order.size() == 9));
     reference::chain theirs(p, limits.n_vocab, vocab);
     std::mt19937 random(p.seed);
     std::vector<token> prompt;
@@ -74,6 +74,17 @@ void test_upstreams_own_samplers(const llama_vocab * vocab) {
         CHECK(compare(vocab, p, plain) > 0);
         p.dry_sequence_breakers = {"", "A", std::string(100, 'B'), "<=>?"};
         CHECK(compare(vocab, p, plain) > 0);
+        p.order.push_back(sampler_kind::dry);
+        CHECK(compare(vocab, p, plain) > 0);
+        p.order.pop_back();
+        for (const char * breaker : {"ABC", "BCDEF", "=>", "@", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}) {
+            p.dry_sequence_breakers = {breaker, "<=>?@A"};
+            for (const int length : {0, 1, 5}) {
+                p.dry_allowed_length = length;
+                p.dry_base = 1 + 0.2f * static_cast<float>(length);
+                compare(vocab, p, plain);
+            }
+        }
         p.dry_penalty_last_n = 20;
         p.dry_allowed_length = 0;
         p.repeat_penalty = 1.2f;

@@ -21,7 +21,7 @@ struct free_chain {
 
 class chain {
   public:
-    // `vocab` may be null where neither DRY nor infill is on.
+    // `vocab` may be null without infill, and without sequence breakers for DRY.
     chain(const jan::sampling_params & p, int n_vocab, const llama_vocab * vocab)
         : n_vocab_(n_vocab), chain_(llama_sampler_chain_init({/*no_perf*/ true})) {
         std::vector<llama_logit_bias> biases;
@@ -70,7 +70,7 @@ class chain {
                     for (const std::string & s : p.dry_sequence_breakers) {
                         breakers.push_back(s.c_str());
                     }
-                    if (vocab) {
+                    if (vocab || breakers.empty()) {
                         add(llama_sampler_init_dry(vocab, p.dry_multiplier, p.dry_base, p.dry_allowed_length,
                                                    p.dry_penalty_last_n, breakers.data(), breakers.size()));
                     }

@@ -1,0 +1,101 @@
+// What is drawn depends on the request alone: not on the threads that share the rows, not on who
+// else is there.
+#include "check.h"
+
+#include "engine.h"
+#include "null_forward.h"
+
+#include <map>
+
+namespace {
+
+using namespace jan;
+
+std::shared_ptr<const piece_table> pieces(int n_vocab) {
+    auto table = std::make_shared<piece_table>();
+    for (int i = 0; i < n_vocab; ++i) {
+        table->add(std::string(1, static_cast<char>('a' + i % 26)), false);
+    }
+    return table;
+}
+
+request asked(int i) {
+    request r;
+    r.prompt = {1, 2, 3, i};
+    r.max_tokens = i == 5 ? 0 : 30;
+    r.n_top = i % 3 - 1;
+    r.logprobs_of_left = i % 2;
+    sampling_params p;
+    p.seed = static_cast<uint32_t>(i);
+    p.temperature = 2;
+    p.top_k = i % 4 ? 40 : 0;
+    p.repeat_penalty = 1.1f;
+    p.dry_multiplier = i % 5 ? 0 : 1;
+    p.dry_sequence_breakers.clear();
+    r.sampling = i % 7 ? std::make_shared<sampling_params>(p) : nullptr;
+    return r;
+}
+
+// The tokens of each of n requests, which all run at once.
+std::vector<std::vector<token>> texts(int n, int first, int n_threads) {
+    null_options model;
+    model.shape = {kv_mode::streams, 32, 32 * 256, 256, true};
+    model.n_vocab = 500;
+    engine_options options;
+    options.n_row_threads = n_threads;
+    options.calibrate_s = 0;
+    options.check_integrity = true;
+    engine e(std::make_unique<null_forward>(model), pieces(model.n_vocab), options);
+    std::map<uint64_t, size_t> places;
+    std::vector<std::vector<token>> found(static_cast<size_t>(n));
+    for (int i = 0; i < n; ++i) {
+        places[e.submit(asked(first + i))] = static_cast<size_t>(i);
+    }
+    event_batch batch;
+    for (size_t n_ended = 0; n_ended < found.size() && e.take(batch, 10);) {
+        for (const event & told : batch.events) {
+            std::vector<token> & text = found[places[told.request]];
+            const token * from = batch.tokens.data() + told.tokens.from;
+            text.insert(text.end(), from, from + told.tokens.n);
+            const request r = asked(first + static_cast<int>(places[told.request]));
+            CHECK(told.logprobs.n == told.tokens.n * static_cast<uint32_t>(r.n_top + 1));
+        }
+        n_ended += batch.endings.size();
+    }
+    return found;
+}
+
+void test_neither_threads_nor_company_change_a_text() {
+    constexpr int n = 40;
+    const auto together = texts(n, 0, 1);
+    CHECK(texts(n, 0, 4) == together);
+    for (int i = 0; i < n; ++i) {
+        CHECK(texts(1, i, 2)[0] == together[static_cast<size_t>(i)]);
+        CHECK(together[static_cast<size_t>(i)].size() == (i == 5 ? 0u : 30u));
+    }
+}
+
+void test_a_combination_that_needs_upstream_is_refused_without_it() {
+    null_options model;
+    model.shape = {kv_mode::streams, 4, 1024, 256, true};
+    engine e(std::make_unique<null_forward>(model), pieces(model.n_vocab), engine_options());
+    sampling_params p;
+    p.mirostat = 2;
+    request r = asked(1);
+    r.sampling = std::make_shared<sampling_params>(p);
+    errc code = errc::internal;
+    try {
+        e.submit(r);
+    } catch (const error & refused) {
+        code = refused.code;
+    }
+    CHECK(code == errc::unsupported_feature);
+}
+
+}  // namespace
+
+int main() {
+    test_neither_threads_nor_company_change_a_text();
+    test_a_combination_that_needs_upstream_is_refused_without_it();
+    CHECK_DONE();
+}

@@ -121,8 +121,7 @@ bool engine::obey(bool wait) {
     for (command & c : commands_) {
         switch (c.what) {
             case command::kind::submit: {
-                auto s = std::make_unique<sequence>(std::move(c.ask), now_s_);
-                s->chooser = std::move(c.chooser);
+                auto s = std::make_unique<sequence>(std::move(c.ask), now_s_, std::move(c.chooser));
                 scheduler_.submit(s.get());
                 sequences_.emplace(c.id, std::move(s));
                 break;

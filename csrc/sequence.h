@@ -17,8 +17,8 @@ namespace jan {
 // is still to be computed, so a sequence that generates has exactly one token left, and one
 // that lost its cells simply has more.
 struct sequence {
-    explicit sequence(request r, double now_s)
-        : ask(std::move(r)), tokens(ask.prompt), text(ask.stop), arrived_s(now_s) {}
+    explicit sequence(request r, double now_s, std::unique_ptr<sampler> how = nullptr)
+        : ask(std::move(r)), tokens(ask.prompt), text(ask.stop), chooser(std::move(how)), arrived_s(now_s) {}
 
     int n_left() const { return static_cast<int>(tokens.size()) - n_computed; }
     int n_prompt() const { return static_cast<int>(ask.prompt.size()); }

@@ -12,6 +12,7 @@
 #include "ggml.h"
 
 #include <algorithm>
+#include <climits>
 #include <string>
 
 namespace jan {
@@ -74,7 +75,7 @@ llama_forward::llama_forward(std::shared_ptr<const model> source, const forward_
     wish.free_bytes = free_memory(facts.n_bytes);
     const cache_plan plan = plan_cache(wish);
     shape_ = plan.shape;
-    shape_.n_window = facts.n_swa;
+    shape_.n_window = wish.recurrent ? 0 : facts.n_swa;  // where only whole lanes go on, none is cut
 
     llama_context_params params = llama_context_default_params();
     params.n_ctx = static_cast<uint32_t>(shape_.n_cells);
@@ -181,7 +182,10 @@ int llama_forward::least_prefix(int lane) {
         return 0;
     }
     const llama_pos first = llama_memory_seq_pos_min(memory_, lane);
-    return first <= 0 ? 0 : first + shape_.n_window - 1;
+    if (first < 0) {  // a window in chunks that ended just here: all of it may be gone
+        return INT_MAX;
+    }
+    return first == 0 ? 0 : first + shape_.n_window - 1;
 }
 
 void llama_forward::copy_lane(int from, int to, int n) {

@@ -53,14 +53,14 @@ double scheduler::gap_limit(double now_s) const {
     const int n_decode = plan_.n_decode;
     const pass_size decoding = size_of(plan_.slices.data(), n_decode);
     const double usual = cost_.decode.seconds({n_running(), decoding.n_read / n_decode * n_running()});
-    // Who has been answered for less long than it waited for its first token has no rhythm yet:
-    // it may wait as long once more. Those whose prompts wait are delayed too, so the fewer keep
+    // Who has been answered for less long than its prompt took has no rhythm yet: it may wait as
+    // long once more. Those whose prompts wait are delayed too, so the fewer keep
     // a rhythm, the more they may be.
     double limit = options_.pass_limit_s;
     int n_in_rhythm = 0;
     for (const slice & planned : plan_.slices) {
         const sequence & s = *planned.of;
-        const double waited_s = s.first_token_s - s.arrived_s;
+        const double waited_s = s.first_token_s - s.started_s;
         if (now_s - s.first_token_s > waited_s) {
             ++n_in_rhythm;
         } else {

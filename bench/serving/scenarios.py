@@ -59,14 +59,20 @@ class Rows:
 
 @contextmanager
 def contestants(
-    setup: Setup, n: int, n_ctx: int, *, tuned: bool = True
+    setup: Setup, n: int, n_ctx: int, *, tuned: bool = True, flash: bool = False
 ) -> Generator[list[Contestant]]:
-    """Ours, stock llama-server, and llama-server tuned in both cache modes."""
+    """Ours, stock llama-server, and llama-server tuned in both cache modes.
+
+    With `flash` ours a second time, with the attention kernel it does not choose on a CPU.
+    """
     t = str(setup.n_threads)
     flags = ["-t", t, "-tb", t, "-np", str(n), "-c", str(n * n_ctx)]
     best = ["--cache-ram", "0", "-fa", "on", "-ub", "512", "-b", "512"]
     options = EngineOptions(n_parallel=n, n_ctx=n_ctx, n_cells=n * n_ctx, n_threads=setup.n_threads)
     found: list[Contestant] = [Ours("jan-engine", setup.model, options)]
+    if flash:
+        other = msgspec.structs.replace(options, flash_attention=True)
+        found.append(Ours("jan-engine, flash kernel", setup.model, other))
     found.append(LlamaServer("llama-server", setup.model, flags))
     if tuned:
         unified = [*flags, *best, "--kv-unified"]
@@ -83,7 +89,7 @@ def contestants(
 def throughput(setup: Setup, n: int) -> Iterator[Row]:
     """n prompts of 100 tokens never seen before, 64 tokens out, all at once."""
     rows = Rows(f"throughput, {n} streams")
-    with contestants(setup, n, 512) as found:
+    with contestants(setup, n, 512, flash=True) as found:
         for _ in range(setup.rounds):
             for unified in (False, True):
                 best = ceiling(
@@ -147,7 +153,7 @@ def holes(setup: Setup) -> Iterator[Row]:
 def interference(setup: Setup) -> Iterator[Row]:
     """8 decoding streams; then the same with a 4000-token prompt on the way."""
     rows = Rows("4000-token prompt among 8 streams")
-    with contestants(setup, 10, 5120, tuned=False) as found:
+    with contestants(setup, 10, 5120, tuned=False, flash=True) as found:
         for _ in range(setup.rounds):
             for one in found:
                 quiet = [Ask(prompt=p, n_out=32) for p in fresh_prompts(next(SEEDS), 8, 16)]

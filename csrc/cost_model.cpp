@@ -11,8 +11,9 @@ namespace {
 constexpr double forget = 0.1;  // weight of a new observation once a size is known
 constexpr double quick = 0.3;   // and in the strain
 constexpr double keep = 0.98;   // of what is known about reading, with every observation
-// However much is read, this share of a pass is its rows': a slope learned from noise stays bounded.
-constexpr double least_share = 0.2;
+// A pass that reads less than those seen is never taken to cost less than this share of them: a
+// slope learned from noise stays bounded.
+constexpr double least_share = 0.5;
 constexpr double enough_spread = 256;  // cells a row reads: passes closer than that tell only noise
 
 size_t nearest_size(int n_rows) {

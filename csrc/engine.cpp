@@ -116,7 +116,7 @@ bool engine::obey(bool wait) {
     if (wait && draining_) {
         return false;
     }
-    inbox_.take(commands_, wait);
+    inbox_.take(commands_, wait, scheduler_.gather_s());
     now_s_ = clock_s();
     for (command & c : commands_) {
         switch (c.what) {

@@ -1,6 +1,7 @@
 #include "mailbox.h"
 
 #include <chrono>
+#include <thread>
 #include <utility>
 
 namespace jan {
@@ -25,7 +26,7 @@ void inbox::close(std::vector<command> & into) {
     commands_.clear();
 }
 
-void inbox::take(std::vector<command> & into, bool wait) {
+void inbox::take(std::vector<command> & into, bool wait, double gather_s) {
     into.clear();
     if (!wait && !filled_.load(std::memory_order_acquire)) {
         return;
@@ -33,6 +34,11 @@ void inbox::take(std::vector<command> & into, bool wait) {
     std::unique_lock<std::mutex> lock(mutex_);
     if (wait) {
         ready_.wait(lock, [&] { return !commands_.empty(); });
+        if (gather_s > 0) {
+            lock.unlock();
+            std::this_thread::sleep_for(std::chrono::duration<double>(gather_s));
+            lock.lock();
+        }
     }
     into.swap(commands_);
     filled_.store(false, std::memory_order_relaxed);

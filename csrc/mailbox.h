@@ -29,8 +29,9 @@ class inbox {
     bool put(command c);
 
     // Moves what has come into `into` (emptied first). With `wait` it blocks until there is
-    // something. Without, it costs one atomic read when there is nothing.
-    void take(std::vector<command> & into, bool wait);
+    // something, and gather_s longer: who comes in a burst is then taken together. Without, it
+    // costs one atomic read when there is nothing.
+    void take(std::vector<command> & into, bool wait, double gather_s = 0);
 
     // Moves what nobody took into `into`; from now on nothing can be put.
     void close(std::vector<command> & into);

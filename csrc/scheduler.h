@@ -54,6 +54,9 @@ class scheduler {
 
     void copied(int n_tokens, double seconds);  // what a move of cells took, for later choices
 
+    // How long to wait for others when the first request comes: little of what its prompt takes.
+    double gather_s() const;
+
     // What a pass of these slices computes and reads, for the cost model.
     pass_size size_of(const slice * slices, int n) const;
 

@@ -29,6 +29,11 @@ pass_size scheduler::size_of(const slice * slices, int n) const {
     return size;
 }
 
+double scheduler::gather_s() const {
+    constexpr pass_size usual_prompt = {128, 128.0 * 128.0};
+    return std::min(0.002, 0.01 * cost_.prefill.seconds(usual_prompt));
+}
+
 // How many rows of prompts this step has time for, when they continue a lane of `depth` cells.
 int scheduler::prefill_rows(int depth, double now_s) const {
     const int n_decode = plan_.n_decode;

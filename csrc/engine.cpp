@@ -30,42 +30,23 @@ engine::~engine() {
 }
 
 uint64_t engine::submit(request ask) {
-    const auto n_prompt = static_cast<int64_t>(ask.prompt.size());
-    if (ask.prompt.empty()) {
-        throw error(errc::invalid_argument, "prompt: there are no tokens to start from");
-    }
-    if (n_prompt > shape_.n_ctx) {
-        throw error(errc::context_overflow, "a prompt of " + std::to_string(n_prompt) +
-                                                " tokens does not fit a context of " +
-                                                std::to_string(shape_.n_ctx))
-            .with("n_prompt", n_prompt)
-            .with("n_ctx", shape_.n_ctx);
-    }
-    const int n_vocab = pieces_->n_tokens();
-    for (const token id : ask.prompt) {
-        if (id < 0 || id >= n_vocab) {
-            throw error(errc::invalid_argument,
-                        "prompt: token id " + std::to_string(id) + " is outside the vocabulary")
-                .with("token", id);
-        }
-    }
-    if (ask.max_tokens < -1 || ask.n_keep < 0) {
-        throw error(errc::invalid_argument, "max_tokens and n_keep: must not be negative");
-    }
-    if (ask.n_top < -1 || ask.n_top > n_vocab) {
-        throw error(errc::invalid_argument,
-                    "logprobs: must be between 0 and the vocabulary's " + std::to_string(n_vocab));
-    }
+    check(ask, shape_.n_ctx, pieces_->n_tokens());
     if (closed_) {
         throw error(errc::engine_closed, "the engine is closed");
     }
-    auto chooser = choice_.make_sampler(ask);
     const int n_ahead = n_open_.fetch_add(1) - shape_.n_lanes - options_.max_waiting;
     if (n_ahead >= 0) {
         n_open_.fetch_sub(1);
         const double wait_s = mean_request_s_ * (options_.max_waiting + shape_.n_lanes) / shape_.n_lanes;
         throw error(errc::queue_full, std::to_string(options_.max_waiting) + " requests wait already")
             .with("retry_after_ms", std::max<int64_t>(1000, std::llround(wait_s * 1000 / 4)));
+    }
+    std::unique_ptr<sampler> chooser;
+    try {
+        chooser = choice_.make_sampler(ask);  // takes its time, so only for whom there is a place
+    } catch (...) {
+        n_open_.fetch_sub(1);
+        throw;
     }
     ask.id = next_id_.fetch_add(1);
     const uint64_t id = ask.id;

@@ -36,9 +36,9 @@ class engine {
     engine(const engine &) = delete;
     engine & operator=(const engine &) = delete;
 
-    // The id under which its events come. Makes the request's sampler, which can take long where
-    // DRY is asked for. Throws invalid_argument, context_overflow, queue_full
-    // or engine_closed; then nothing was submitted and no event comes.
+    // The id under which its events come. Makes the request's sampler, which takes a moment where
+    // DRY is asked for, so hold no lock that events have to pass. Throws invalid_argument, context_overflow,
+    // queue_full or engine_closed; then nothing was submitted and no event comes.
     uint64_t submit(request ask);
 
     // The request ends with finish_reason::cancelled before the next step; unknown and ended

@@ -28,6 +28,9 @@ struct request {
     std::vector<std::string> stop;
 };
 
+// Throws invalid_argument or context_overflow. What `sampling` asks for is checked by the sampler.
+void check(const request & ask, int n_ctx, int n_vocab);
+
 enum class finish_reason : int {
     stop = 0,   // the model ended its turn, or a stop string was met
     length,     // max_tokens or the context was reached

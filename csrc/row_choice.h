@@ -22,8 +22,8 @@ class row_choice {
                int n_threads);
 
     // For any thread: a request's sampler, which knows its prompt; null for the most likely token.
-    // Takes long where DRY has to look through the vocabulary. Throws what sampler's constructor
-    // throws.
+    // Takes milliseconds where DRY looks through the vocabulary, and longer the first time. Throws what
+    // sampler's constructor throws.
     std::unique_ptr<sampler> make_sampler(const request & ask) const;
 
     // For the engine's thread. Each sequence whose slice has output is left with the token `chosen`

@@ -57,9 +57,9 @@ class AsyncEngine:
         from asyncio import get_running_loop
 
         stream = Stream(get_running_loop(), cancel)
-        with self._streams.lock:  # its first event may be told before submit() returns
-            request_id = submit(core, request, prompt)
-            self._streams.by_request[request_id] = weakref.ref(stream)
+        request_id = submit(core, request, prompt)
+        for event in self._streams.add(request_id, stream):
+            stream.deliver(event)
         return stream
 
     def stats(self) -> dict[str, Any]:
@@ -101,17 +101,35 @@ class AsyncEngine:
 
 
 class _Streams:
-    """Who reads which request's events. Shared by the loops and the pump."""
+    """Who reads which request's events. Shared by the loops and the pump.
+
+    A request's first events may come before submit() knows its id. They are kept here meanwhile,
+    so that submit() need not hold the lock while native code takes its time.
+    """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.by_request: dict[int, weakref.ref[Stream]] = {}
+        self.early: dict[int, list[Event]] = {}
 
-    def find(self, request_id: int, *, ended: bool) -> Stream | None:
+    def add(self, request_id: int, stream: Stream) -> list[Event]:
+        """From now on its events go to `stream`; those that came before are returned."""
         with self.lock:
-            take = self.by_request.pop if ended else self.by_request.get
-            reference = take(request_id, None)
-        return reference() if reference else None
+            early = self.early.pop(request_id, [])
+            if not early or early[-1].finish is None:
+                self.by_request[request_id] = weakref.ref(stream)
+        return early
+
+    def find(self, request_id: int, event: Event) -> Stream | None:
+        """Who reads the event; None when nobody does any more, or not yet."""
+        with self.lock:
+            reference = self.by_request.get(request_id)
+            if reference is None:
+                self.early.setdefault(request_id, []).append(event)
+                return None
+            if event.finish is not None:
+                del self.by_request[request_id]
+        return reference()
 
 
 def _pump(core: _core.Engine, streams: _Streams) -> None:
@@ -119,9 +137,10 @@ def _pump(core: _core.Engine, streams: _Streams) -> None:
     while (told := core.take(1.0)) is not None:
         batches: dict[asyncio.AbstractEventLoop, list[tuple[Stream, Event]]] = {}
         for record in told:
-            stream = streams.find(record[0], ended=record[4] is not None)
+            event = read_event(record)
+            stream = streams.find(record[0], event)
             if stream is not None:
-                batches.setdefault(stream.loop, []).append((stream, read_event(record)))
+                batches.setdefault(stream.loop, []).append((stream, event))
         for loop, batch in batches.items():
             if not loop.is_closed():
                 loop.call_soon_threadsafe(_deliver, batch)

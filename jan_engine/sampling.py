@@ -65,7 +65,7 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True):
     logit_bias: dict[int, float] = {}  # added to the token's logit; -inf bans it
     min_keep: int = 0  # candidates that the truncating samplers leave
     min_tokens: int = 0  # so many come before one that ends the text
-    samplers: tuple[Sampler, ...] = (
+    samplers: tuple[Sampler, ...] = (  # each at most once
         Sampler.PENALTIES,
         Sampler.DRY,
         Sampler.TOP_N_SIGMA,

@@ -35,10 +35,12 @@ void dry::look_back() {
 int dry::longest_allowed() const {
     const auto n = static_cast<int>(recent_.size());
     for (int i = 0; i < n && breakers_; ++i) {
-        const auto found = breakers_->find(recent_[static_cast<size_t>(i)]);
-        int longest = -1;
-        if (found != breakers_->end()) {
-            for (const std::vector<token> & tail : found->second) {
+        const token id = recent_[static_cast<size_t>(i)];
+        const auto found = breakers_->ends.find(id);
+        int longest = breaks_alone(id) ? 0 : -1;
+        if (found != breakers_->ends.end()) {
+            for (const int which : found->second) {
+                const std::vector<token> & tail = breakers_->tails[static_cast<size_t>(which)];
                 const auto size = static_cast<int>(tail.size());
                 if (size > longest && size <= i && std::equal(tail.begin(), tail.end(), recent_.rend() - i)) {
                     longest = size;
@@ -79,17 +81,11 @@ void dry::count_repeats(int limit) {
     }
 }
 
-bool dry::breaks_alone(token id) const {
-    if (!breakers_) {
-        return false;
-    }
-    const auto found = breakers_->find(id);
-    return found != breakers_->end() &&
-           std::any_of(found->second.begin(), found->second.end(), [](const auto & t) { return t.empty(); });
-}
+bool dry::breaks_alone(token id) const { return breakers_ && breakers_->alone[static_cast<size_t>(id)] != 0; }
 
 const std::vector<dry::penalty> & dry::penalties() {
     penalties_.clear();
+    looked_ = false;
     if (static_cast<int64_t>(ring_.size()) <= allowed_length_) {
         return penalties_;
     }
@@ -98,6 +94,7 @@ const std::vector<dry::penalty> & dry::penalties() {
     if (limit < allowed_length_) {
         return penalties_;
     }
+    looked_ = true;
     count_repeats(limit);
     continued_.clear();
     for (size_t k = 1; k < recent_.size(); ++k) {

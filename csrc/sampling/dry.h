@@ -6,14 +6,19 @@
 #include "sampling/sampling_params.h"
 #include "token.h"
 
+#include <cstdint>
 #include <memory>
 #include <unordered_map>
 #include <vector>
 
 namespace jan {
 
-// Tokens that end or may begin a sequence breaker, and what has to follow each (empty: nothing).
-using dry_breakers = std::unordered_map<token, std::vector<std::vector<token>>>;
+// Where the text begins anew: no repetition is looked for across a sequence breaker.
+struct dry_breakers {
+    std::vector<uint8_t> alone;                        // by token: whether it breaks by itself
+    std::unordered_map<token, std::vector<int>> ends;  // by token: the tails that may follow it, one of
+    std::vector<std::vector<token>> tails;             // which has to; none is empty
+};
 
 class dry {
   public:
@@ -30,6 +35,10 @@ class dry {
     // To be taken off the logits, one per token; valid until the next call.
     const std::vector<penalty> & penalties();
 
+    // Whether there was enough text for the last penalties() to look at; where upstream's sampler
+    // has looked, it forgets the order of its candidates.
+    bool looked() const { return looked_; }
+
   private:
     void look_back();
     int longest_allowed() const;
@@ -43,6 +52,7 @@ class dry {
     const std::shared_ptr<const dry_breakers> breakers_;
     std::vector<token> ring_;
     size_t oldest_ = 0;
+    bool looked_ = false;
     std::vector<token> recent_;  // the ring, the newest first
     std::vector<int> repeats_;   // how far the text before each of `recent_` equals its end
     std::vector<std::pair<token, int>> continued_;

@@ -2,12 +2,14 @@
 
 #include "abort_guard.h"
 #include "error.h"
+#include "sampling/breaker_search.h"
 #include "vocab.h"
 
 #include "llama.h"
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace jan {
 
@@ -15,17 +17,55 @@ namespace {
 
 static_assert(random_seed == LLAMA_DEFAULT_SEED, "the same number means random");
 
-// Upstream's limits for sequence breakers.
-constexpr size_t max_breaker_bytes = 40;
-constexpr size_t max_breaker_tail = 20;
-
 constexpr size_t max_remembered = 8;
 
 constexpr int n_mirostat_candidates = 100;  // that its estimate is made from; upstream's choice
 
+// Our DRY as a link of upstream's chain. Upstream's own looks through the vocabulary for every
+// breaker each time it is made.
+dry & dry_of(llama_sampler * s) { return *static_cast<dry *>(s->ctx); }
+
+const char * dry_name(const llama_sampler *) { return "dry"; }
+
+void dry_accept(llama_sampler * s, llama_token id) { dry_of(s).add(id); }
+
+void dry_apply(llama_sampler * s, llama_token_data_array * all) {
+    dry & how = dry_of(s);
+    const std::vector<dry::penalty> & penalties = how.penalties();  // by id
+    for (size_t i = 0; i < all->size; ++i) {
+        llama_token_data & one = all->data[i];
+        const auto at = std::lower_bound(penalties.begin(), penalties.end(), one.id,
+                                         [](const dry::penalty & p, token id) { return p.id < id; });
+        if (at != penalties.end() && at->id == one.id) {
+            one.logit -= at->amount;
+        }
+    }
+    all->sorted = all->sorted && !how.looked();
+}
+
+void dry_free(llama_sampler * s) { delete &dry_of(s); }
+
+llama_sampler_i dry_functions() {
+    llama_sampler_i functions = {};
+    functions.name = dry_name;
+    functions.accept = dry_accept;
+    functions.apply = dry_apply;
+    functions.free = dry_free;
+    return functions;
+}
+
+llama_sampler * make_dry(const sampling_params & p, const std::shared_ptr<const dry_breakers> & breakers) {
+    static llama_sampler_i functions = dry_functions();
+    auto how = std::make_unique<dry>(p, breakers);
+    llama_sampler * made = llama_sampler_init(&functions, how.get());
+    how.release();
+    return made;
+}
+
 class llama_chain final : public token_chain {
   public:
-    llama_chain(const llama_vocab * vocab, const sampling_params & params);
+    llama_chain(const llama_vocab * vocab, const sampling_params & params,
+                std::shared_ptr<const dry_breakers> breakers);
 
     void accept(token id) override;
     token choose(const float * row, std::vector<candidate> * left) override;
@@ -38,17 +78,18 @@ class llama_chain final : public token_chain {
     void add(llama_sampler * next) { llama_sampler_chain_add(chain_.get(), next); }
     void add_biases(const sampling_params & p);
     void add_one(sampler_kind kind, const sampling_params & p);
-    void add_dry(const sampling_params & p);
     void add_infill();
 
     const llama_vocab * vocab_;
     int n_vocab_;
+    const std::shared_ptr<const dry_breakers> breakers_;
     std::unique_ptr<llama_sampler, deleter> chain_;
     std::vector<llama_token_data> row_;
 };
 
-llama_chain::llama_chain(const llama_vocab * vocab, const sampling_params & p)
-    : vocab_(vocab), n_vocab_(llama_vocab_n_tokens(vocab)) {
+llama_chain::llama_chain(const llama_vocab * vocab, const sampling_params & p,
+                         std::shared_ptr<const dry_breakers> breakers)
+    : vocab_(vocab), n_vocab_(llama_vocab_n_tokens(vocab)), breakers_(std::move(breakers)) {
     llama_sampler_chain_params chain_params = llama_sampler_chain_default_params();
     chain_params.no_perf = true;
     chain_.reset(llama_sampler_chain_init(chain_params));
@@ -94,7 +135,11 @@ void llama_chain::add_one(sampler_kind kind, const sampling_params & p) {
             add(llama_sampler_init_penalties(n_vocab_, p.repeat_last_n, p.repeat_penalty, p.frequency_penalty,
                                              p.presence_penalty));
             break;
-        case sampler_kind::dry: add_dry(p); break;
+        case sampler_kind::dry:
+            if (is_active(kind, p)) {
+                add(make_dry(p, breakers_));
+            }
+            break;
         case sampler_kind::top_n_sigma: add(llama_sampler_init_top_n_sigma(p.top_n_sigma)); break;
         case sampler_kind::top_k: add(llama_sampler_init_top_k(p.top_k)); break;
         case sampler_kind::typical_p: add(llama_sampler_init_typical(p.typical_p, min_keep)); break;
@@ -109,15 +154,6 @@ void llama_chain::add_one(sampler_kind kind, const sampling_params & p) {
         case sampler_kind::infill: add_infill(); break;
         case sampler_kind::adaptive_p: break;  // at the end
     }
-}
-
-void llama_chain::add_dry(const sampling_params & p) {
-    std::vector<const char *> breakers;
-    for (const std::string & breaker : p.dry_sequence_breakers) {
-        breakers.push_back(breaker.c_str());
-    }
-    add(llama_sampler_init_dry(vocab_, p.dry_multiplier, p.dry_base, p.dry_allowed_length,
-                               p.dry_penalty_last_n, breakers.data(), breakers.size()));
 }
 
 void llama_chain::add_infill() {
@@ -169,7 +205,10 @@ llama_chain_source::breakers(const std::vector<std::string> & texts) const {
             }
         }
     }
-    auto found = std::make_shared<const dry_breakers>(find_breakers(texts));  // a moment, without the lock
+    const vocab reads(vocab_);
+    auto found = std::make_shared<const dry_breakers>(  // a moment, without the lock
+        find_breakers(words(), texts,
+                      [&](const std::string & t) { return reads.tokenize(t, false, false); }));
     const std::lock_guard<std::mutex> lock(mutex_);
     if (remembered_.size() >= max_remembered) {
         remembered_.erase(remembered_.begin());
@@ -178,40 +217,26 @@ llama_chain_source::breakers(const std::vector<std::string> & texts) const {
     return found;
 }
 
-// As upstream does it: every token that holds a text breaks by itself, one that ends in the first
-// part of it breaks together with the tokens of the rest.
-dry_breakers llama_chain_source::find_breakers(const std::vector<std::string> & texts) const {
-    const vocab words(vocab_);
-    dry_breakers found;
-    const abort_guard guard;
-    for (token id = 0; id < llama_vocab_n_tokens(vocab_); ++id) {
-        const std::string word = words.detokenize({id}, false, true);
-        for (const std::string & text : texts) {
-            const std::string breaker = text.substr(0, max_breaker_bytes);
-            if (breaker.empty()) {
-                continue;
-            }
-            if (word.find(breaker) != std::string::npos) {
-                found[id].emplace_back();
-                continue;
-            }
-            for (size_t at = word.find(breaker[0]); at != std::string::npos;
-                 at = word.find(breaker[0], at + 1)) {
-                const size_t n = word.size() - at;
-                if (n < breaker.size() && word.compare(at, n, breaker, 0, n) == 0) {
-                    std::vector<token> tail = words.tokenize(breaker.substr(n), false, false);
-                    tail.resize(std::min(tail.size(), max_breaker_tail));
-                    found[id].push_back(std::move(tail));
-                }
-            }
+const piece_table & llama_chain_source::words() const {
+    std::call_once(written_out_, [this] {
+        const vocab writes(vocab_);
+        piece_table words;
+        for (token id = 0; id < llama_vocab_n_tokens(vocab_); ++id) {
+            words.add(writes.detokenize({id}, false, true), false);
         }
-    }
-    return found;
+        words_ = std::move(words);
+    });
+    return words_;
 }
 
 std::unique_ptr<token_chain> llama_chain_source::open(const sampling_params & settled) const {
+    std::shared_ptr<const dry_breakers> found;
+    if (settled.mirostat == 0 && !settled.dry_sequence_breakers.empty() &&
+        std::count(settled.order.begin(), settled.order.end(), sampler_kind::dry) > 0) {
+        found = breakers(settled.dry_sequence_breakers);
+    }
     const abort_guard guard;
-    return std::make_unique<llama_chain>(vocab_, settled);
+    return std::make_unique<llama_chain>(vocab_, settled, std::move(found));
 }
 
 }  // namespace jan

@@ -2,6 +2,7 @@
 // (common/sampling.cpp).
 #pragma once
 
+#include "piece_table.h"
 #include "sampling/token_chain.h"
 
 #include <mutex>
@@ -23,9 +24,11 @@ class llama_chain_source final : public token_chain_source {
   private:
     using remembered = std::pair<std::vector<std::string>, std::shared_ptr<const dry_breakers>>;
 
-    dry_breakers find_breakers(const std::vector<std::string> & texts) const;
+    const piece_table & words() const;
 
     const llama_vocab * vocab_;
+    mutable std::once_flag written_out_;
+    mutable piece_table words_;  // every token's text, for DRY; empty until somebody asks for it
     mutable std::mutex mutex_;
     mutable std::vector<remembered> remembered_;  // the last few that were asked for
 };

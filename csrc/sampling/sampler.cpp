@@ -83,9 +83,7 @@ void sampler::plan() {
     const auto count = [](const std::vector<sampler_kind> & steps, sampler_kind kind) {
         return std::count(steps.begin(), steps.end(), kind);
     };
-    // Every xtc has its own random numbers upstream, every DRY its own memory.
-    if (count(steps_, sampler_kind::xtc) > 1 || count(active, sampler_kind::dry) > 1 ||
-        count(steps_, sampler_kind::dry) > 0 || count(steps_, sampler_kind::infill) > 0 ||
+    if (count(steps_, sampler_kind::dry) > 0 || count(steps_, sampler_kind::infill) > 0 ||
         count(steps_, sampler_kind::adaptive_p) > 0) {
         way_ = way_kind::upstream;
         row_steps_.clear();

@@ -17,7 +17,8 @@ namespace jan {
 
 class sampler {
   public:
-    // Where DRY asks for it the whole vocabulary is looked through: not for the engine's thread.
+    // Where DRY asks for it the vocabulary is looked through, in milliseconds but for the first
+    // time: not for the engine's thread.
     // Throws invalid_argument (see check()), and unsupported_feature when
     // `upstream` is needed and null.
     sampler(const sampling_params & params, const sampling_limits & limits,

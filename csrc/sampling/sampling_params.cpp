@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <random>
+#include <utility>
 
 namespace jan {
 
@@ -16,7 +17,7 @@ constexpr float max_penalty = 1e4f;
 constexpr float max_bias = 1e6f;
 constexpr float max_tau = 100;
 constexpr size_t max_breakers = 64;
-constexpr size_t max_order = 32;
+constexpr size_t max_breaker_bytes = 40;  // what upstream reads of one
 constexpr size_t max_biases = 1 << 20;
 constexpr int max_infill_candidates = 1024;
 
@@ -42,22 +43,37 @@ void require_at_least(const char * field, int value, int low) {
 }
 
 void check_order(const sampling_params & p) {
-    if (p.order.size() > max_order) {
-        refuse("samplers", "more than " + std::to_string(max_order) + " are too many");
-    }
+    // Upstream gives a second one of a kind random numbers and a memory of its own: nobody wants
+    // that, and a long list would only buy time on everybody's step.
+    bool seen[n_sampler_kinds] = {};
     // Infill compares every candidate with every other.
     bool few = false;
     for (const sampler_kind kind : p.order) {
         const int n = static_cast<int>(kind);
-        if (n < 0 || n > static_cast<int>(sampler_kind::adaptive_p)) {
+        if (n < 0 || n >= n_sampler_kinds) {
             refuse("samplers", "there is none with the number " + std::to_string(n));
         }
+        if (seen[n]) {
+            refuse("samplers", "each may stand there once");
+        }
+        seen[n] = true;
         few = few || (kind == sampler_kind::top_k && p.top_k > 0 && p.top_k <= max_infill_candidates);
         if (kind == sampler_kind::infill && !few && p.mirostat == 0) {
             refuse("samplers",
                    "infill needs a top_k of at most " + std::to_string(max_infill_candidates) + " before it");
         }
     }
+}
+
+// What upstream reads of each text. The order says nothing.
+std::vector<std::string> readable(std::vector<std::string> texts) {
+    for (std::string & text : texts) {
+        text = std::string(text.c_str()).substr(0, max_breaker_bytes);
+    }
+    std::sort(texts.begin(), texts.end());
+    texts.erase(std::unique(texts.begin(), texts.end()), texts.end());
+    texts.erase(std::remove(texts.begin(), texts.end(), std::string()), texts.end());
+    return texts;
 }
 
 uint32_t drawn_seed() {
@@ -120,6 +136,8 @@ sampling_params settled(sampling_params p, const sampling_limits & limits) {
     const auto window = [&](int n) { return n < 0 ? limits.n_ctx : std::min(n, limits.n_ctx); };
     p.repeat_last_n = window(p.repeat_last_n);
     p.dry_penalty_last_n = window(p.dry_penalty_last_n);
+    p.dry_sequence_breakers = is_active(sampler_kind::dry, p) ? readable(std::move(p.dry_sequence_breakers))
+                                                              : std::vector<std::string>();
     if (p.ignore_eos) {
         for (const token id : limits.end_of_generation) {
             p.biases.push_back({id, -INFINITY});

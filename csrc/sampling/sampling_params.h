@@ -25,6 +25,7 @@ enum class sampler_kind : int {
     infill,
     adaptive_p,  // always comes last, wherever it stands
 };
+constexpr int n_sampler_kinds = static_cast<int>(sampler_kind::adaptive_p) + 1;
 
 struct logit_bias {
     token id;
@@ -63,6 +64,7 @@ struct sampling_params {
     int min_keep = 0;                // candidates that top_p, min_p, typical_p and xtc leave
     int min_tokens = 0;              // so many are generated before one that ends generation
     std::vector<sampler_kind> order = {
+        // each at most once
         sampler_kind::penalties, sampler_kind::dry,       sampler_kind::top_n_sigma,
         sampler_kind::top_k,     sampler_kind::typical_p, sampler_kind::top_p,
         sampler_kind::min_p,     sampler_kind::xtc,       sampler_kind::temperature,
@@ -82,7 +84,7 @@ void check(const sampling_params & params, int n_vocab);
 
 // The same with nothing left to find out: the seed drawn, -1 replaced by the context and windows
 // no longer than it, ignore_eos and suppressed tokens among the biases, a temperature too small
-// to divide by taken for 0.
+// to divide by taken for 0, of sequence breakers what upstream reads of them.
 sampling_params settled(sampling_params params, const sampling_limits & limits);
 
 // Whether a sampler at its place in `order` can change anything.

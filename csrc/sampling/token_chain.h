@@ -37,7 +37,8 @@ class token_chain_source {
     // Tokens that the model's file wants never to be chosen.
     virtual std::vector<token> suppressed() const = 0;
 
-    // What DRY needs to know of the vocabulary; remembered for the next request that asks the same.
+    // What DRY needs to know of the vocabulary, for texts as settled() leaves them; remembered for
+    // the next request that asks the same. The first call ever writes out all of the vocabulary.
     virtual std::shared_ptr<const dry_breakers> breakers(const std::vector<std::string> & texts) const = 0;
 
     // Of settled parameters. Throws unsupported_feature when the vocabulary lacks what they need.

@@ -33,8 +33,11 @@ int compare(const llama_vocab * vocab, const sampling_params & asked, const samp
     static const llama_chain_source source(vocab);
     sampler ours(p, limits, &source);
     sampler plain(without, limits, &source);
-    CHECK((std::string(ours.way()) == "upstream") == !(p.dry_multiplier > 0 && p.order.size() == 9));
-    reference::chain theirs(p, limits.n_vocab, vocab);
+    const bool dry_first = p.dry_multiplier > 0 && p.order[1] == sampler_kind::dry;
+    CHECK((std::string(ours.way()) == "upstream") == !dry_first);
+    sampling_params uncut = p;
+    uncut.dry_sequence_breakers = asked.dry_sequence_breakers;
+    reference::chain theirs(uncut, limits.n_vocab, vocab);
     std::mt19937 random(p.seed);
     std::vector<token> prompt;
     for (int i = 0; i < 100; ++i) {
@@ -63,6 +66,31 @@ int compare(const llama_vocab * vocab, const sampling_params & asked, const samp
     return n_changed;
 }
 
+// Breakers that are one token, several, and longer than upstream reads.
+void compare_breakers(const llama_vocab * vocab, sampling_params p, const sampling_params & plain) {
+    for (const char * breaker : {"ABC", "BCDEF", "=>", "@", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}) {
+        p.dry_sequence_breakers = {breaker, "<=>?@A", std::string("=>\0?", 4)};
+        for (const int length : {0, 1, 5}) {
+            p.dry_allowed_length = length;
+            p.dry_base = 1 + 0.2f * static_cast<float>(length);
+            compare(vocab, p, plain);
+        }
+    }
+}
+
+void test_equal_breakers_are_found_once(const llama_vocab * vocab) {
+    const llama_chain_source source(vocab);
+    const auto breakers = [&](std::vector<std::string> texts) {
+        sampling_params p;
+        p.dry_multiplier = 1;
+        p.dry_sequence_breakers = std::move(texts);
+        return source.breakers(settled(p, limits_of(vocab)).dry_sequence_breakers);
+    };
+    CHECK(breakers({std::string(50, 'B'), "A"}) == breakers({"A", "", std::string(1000, 'B'), "A"}));
+    CHECK(breakers({std::string("A\0B", 3)}) == breakers({"A"}));
+    CHECK(breakers({"A"}) != breakers({"B"}));
+}
+
 void test_upstreams_own_samplers(const llama_vocab * vocab) {
     for (uint32_t seed = 1; seed <= 5; ++seed) {
         sampling_params plain;
@@ -74,16 +102,14 @@ void test_upstreams_own_samplers(const llama_vocab * vocab) {
         CHECK(compare(vocab, p, plain) > 0);
         p.dry_sequence_breakers = {"", "A", std::string(100, 'B'), "<=>?"};
         CHECK(compare(vocab, p, plain) > 0);
-        p.order.push_back(sampler_kind::dry);
-        CHECK(compare(vocab, p, plain) > 0);
-        p.order.pop_back();
-        for (const char * breaker : {"ABC", "BCDEF", "=>", "@", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}) {
-            p.dry_sequence_breakers = {breaker, "<=>?@A"};
-            for (const int length : {0, 1, 5}) {
-                p.dry_allowed_length = length;
-                p.dry_base = 1 + 0.2f * static_cast<float>(length);
-                compare(vocab, p, plain);
+        const auto usual = p.order;
+        for (const bool at_the_end : {true, false}) {
+            p.order = usual;
+            if (at_the_end) {
+                p.order.erase(std::find(p.order.begin(), p.order.end(), sampler_kind::dry));
+                p.order.push_back(sampler_kind::dry);
             }
+            compare_breakers(vocab, p, plain);
         }
         p.dry_penalty_last_n = 20;
         p.dry_allowed_length = 0;
@@ -103,10 +129,6 @@ void test_upstreams_own_samplers(const llama_vocab * vocab) {
         p = plain;
         p.top_k = 10;
         p.order.push_back(sampler_kind::infill);
-        CHECK(compare(vocab, p, plain) > 0);
-        p = plain;
-        p.xtc_probability = 0.5f;
-        p.order.push_back(sampler_kind::xtc);
         CHECK(compare(vocab, p, plain) > 0);
     }
 }
@@ -170,6 +192,7 @@ int main(int argc, char ** argv) {
         return 1;
     }
     test_upstreams_own_samplers(llama_model_get_vocab(model));
+    test_equal_breakers_are_found_once(llama_model_get_vocab(model));
     test_extreme_values_come_to_a_token(llama_model_get_vocab(model));
     llama_model_free(model);
     CHECK_DONE();

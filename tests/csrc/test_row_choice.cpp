@@ -92,10 +92,60 @@ void test_a_combination_that_needs_upstream_is_refused_without_it() {
     CHECK(code == errc::unsupported_feature);
 }
 
+// Counts who looks for sequence breakers; it finds none.
+class counting_source final : public token_chain_source {
+  public:
+    std::vector<token> suppressed() const override { return {}; }
+    std::shared_ptr<const dry_breakers> breakers(const std::vector<std::string> &) const override {
+        ++n_searches;
+        return nullptr;
+    }
+    std::unique_ptr<token_chain> open(const sampling_params &) const override { return nullptr; }
+
+    static inline std::atomic<int> n_searches{0};
+};
+
+void test_no_sampler_is_made_for_whom_there_is_no_place() {
+    null_options model;
+    model.shape = {kv_mode::streams, 1, 256, 256, true};
+    model.pass_s = 0.01;
+    engine_options options;
+    options.max_waiting = 1;
+    options.calibrate_s = 0;
+    engine e(std::make_unique<null_forward>(model), pieces(model.n_vocab), options,
+             std::make_unique<counting_source>());
+    const auto code_of = [&e](const request & r) {
+        try {
+            e.submit(r);
+        } catch (const error & refused) {
+            return refused.code;
+        }
+        return errc::internal;
+    };
+    sampling_params p;
+    p.dry_multiplier = 1;
+    request r;
+    r.prompt = {1};
+    sampling_params wrong;
+    wrong.top_p = 2;
+    r.sampling = std::make_shared<sampling_params>(wrong);
+    for (int i = 0; i < 5; ++i) {
+        CHECK(code_of(r) == errc::invalid_argument);  // and takes nobody's place
+    }
+    r.sampling = std::make_shared<sampling_params>(p);
+    r.ignore_eos = true;
+    e.submit(r);
+    e.submit(r);
+    CHECK(counting_source::n_searches == 2);
+    CHECK(code_of(r) == errc::queue_full);
+    CHECK(counting_source::n_searches == 2);
+}
+
 }  // namespace
 
 int main() {
     test_neither_threads_nor_company_change_a_text();
     test_a_combination_that_needs_upstream_is_refused_without_it();
+    test_no_sampler_is_made_for_whom_there_is_no_place();
     CHECK_DONE();
 }

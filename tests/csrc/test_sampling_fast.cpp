@@ -67,10 +67,6 @@ sampling_params random_params(int n_vocab, std::mt19937 & random) {
         std::shuffle(p.order.begin(), p.order.end(), random);
         p.order.resize(random() % (p.order.size() + 1));
     }
-    if (chance(10, random)) {
-        const sampler_kind again = p.order.empty() ? sampler_kind::top_k : p.order[random() % p.order.size()];
-        p.order.push_back(again == sampler_kind::xtc ? sampler_kind::top_k : again);
-    }
     return p;
 }
 

@@ -145,6 +145,8 @@ class Refused:
         Refused("logit_bias", Sampling(logit_bias={5: math.nan})),
         Refused("samplers", Sampling(samplers=("top_q",))),  # type: ignore[arg-type]
         Refused("samplers", Sampling(samplers=(Sampler.INFILL,))),
+        Refused("samplers", Sampling(samplers=(Sampler.DRY,) * 31)),
+        Refused("dry_sequence_breakers", Sampling(dry_sequence_breakers=("x",) * 65)),
     ],
     ids=lambda refused: refused.field,
 )
@@ -177,7 +179,7 @@ fields["mirostat"] = st.sampled_from([0, 0, 0, 1, 2])
     wild=st.tuples(st.sampled_from(sorted(fields)), st.floats(), st.integers()) | st.none(),
     biases=st.dictionaries(st.integers(0, 257), floats | st.just(-math.inf), max_size=5),
     breakers=st.lists(st.text(max_size=50), max_size=5),
-    samplers=st.lists(st.sampled_from(list(Sampler)), max_size=12),
+    samplers=st.lists(st.sampled_from(list(Sampler)), max_size=12, unique=True),
 )
 def test_whatever_is_asked_for_there_are_tokens_or_a_refusal(
     extreme_llm: LLM,

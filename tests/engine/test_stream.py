@@ -23,7 +23,9 @@ from jan_engine import (
     Request,
     Stream,
     Usage,
+    _core,
 )
+from jan_engine.types import open_core
 from tests import models
 
 SMALL = EngineOptions(n_parallel=4, n_ctx=256, n_threads=1, check_integrity=True)
@@ -122,6 +124,51 @@ def test_a_full_queue_says_when_to_come_back(forever: Model) -> None:
                 engine.submit(Request(prompt="a"))
             assert caught.value.retry_after_s >= 1
             assert len(streams) == 2
+
+    asyncio.run(main())
+
+
+class _SlowToReturn:
+    """An engine whose submit() comes back long after the request was taken."""
+
+    def __init__(self, core: _core.Engine) -> None:
+        self.core = core
+        self.n_taken = 0
+
+    def submit(self, prompt: list[int], **how: object) -> int:
+        request_id = self.core.submit(prompt, **how)  # type: ignore[arg-type]
+        before, deadline = self.n_taken, time.monotonic() + 10
+        while self.n_taken < before + 2:
+            assert time.monotonic() < deadline, "events wait until submit() is back"
+            time.sleep(0.001)
+        return request_id
+
+    def take(self, timeout_s: float) -> object:
+        self.n_taken += 1
+        return self.core.take(timeout_s)
+
+    def cancel(self, request_id: int) -> None:
+        self.core.cancel(request_id)
+
+    def close(self, drain: bool) -> None:
+        self.core.close(drain)
+
+
+@pytest.mark.parametrize("max_tokens", [1, 100])
+def test_a_slow_submit_delays_nobodys_events(
+    forever: Model, monkeypatch: pytest.MonkeyPatch, max_tokens: int
+) -> None:
+    def open_slow(model: Model, options: EngineOptions) -> _SlowToReturn:
+        return _SlowToReturn(open_core(model, options))
+
+    monkeypatch.setattr("jan_engine.engine.open_core", open_slow)
+
+    async def main() -> None:
+        async with AsyncEngine(forever, SMALL) as engine:
+            request = Request(prompt="a", max_tokens=max_tokens, ignore_eos=True)
+            streams = [engine.submit(request) for _ in range(3)]
+            for answer in await asyncio.gather(*(stream.result() for stream in streams)):
+                assert answer.text == "a" * max_tokens
 
     asyncio.run(main())
 

@@ -27,7 +27,7 @@ class Sampler(StrEnum):
     MIN_P = "min_p"
     XTC = "xtc"
     TEMPERATURE = "temperature"
-    INFILL = "infill"
+    INFILL = "infill"  # after a top_k of at most 128
     ADAPTIVE_P = "adaptive_p"  # always comes last, wherever it stands
 
 

@@ -19,7 +19,7 @@ constexpr float max_tau = 100;
 constexpr size_t max_breakers = 64;
 constexpr size_t max_breaker_bytes = 40;  // what upstream reads of one
 constexpr size_t max_biases = 1 << 20;
-constexpr int max_infill_candidates = 1024;
+constexpr int max_infill_candidates = 128;  // compared each with each, on everybody's step
 
 // Logits of any model divided by less than this are further apart than floats can tell.
 constexpr float min_temperature = 1e-5f;

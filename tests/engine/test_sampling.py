@@ -145,6 +145,7 @@ class Refused:
         Refused("logit_bias", Sampling(logit_bias={5: math.nan})),
         Refused("samplers", Sampling(samplers=("top_q",))),  # type: ignore[arg-type]
         Refused("samplers", Sampling(samplers=(Sampler.INFILL,))),
+        Refused("samplers", Sampling(top_k=129, samplers=(Sampler.TOP_K, Sampler.INFILL))),
         Refused("samplers", Sampling(samplers=(Sampler.DRY,) * 31)),
         Refused("dry_sequence_breakers", Sampling(dry_sequence_breakers=("x",) * 65)),
     ],

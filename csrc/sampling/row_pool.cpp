@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <system_error>
 
 namespace jan {
 
@@ -22,8 +23,13 @@ void pause() {
 }  // namespace
 
 row_pool::row_pool(int n_threads) {
-    for (int worker = 1; worker < n_threads; ++worker) {
-        threads_.emplace_back([this, worker] { serve(worker); });
+    threads_.reserve(static_cast<size_t>(std::max(0, n_threads - 1)));
+    try {
+        for (int worker = 1; worker < n_threads; ++worker) {
+            threads_.emplace_back([this, worker] { serve(worker); });
+        }
+    } catch (const std::system_error &) {
+        // The system has no more threads for us: those there are do the work.
     }
 }
 

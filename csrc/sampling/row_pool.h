@@ -15,7 +15,7 @@ namespace jan {
 // run() is for one thread at a time, which works along; the others sleep between calls.
 class row_pool {
   public:
-    explicit row_pool(int n_threads);
+    explicit row_pool(int n_threads);  // with fewer when the system gives no more
     ~row_pool();
     row_pool(const row_pool &) = delete;
     row_pool & operator=(const row_pool &) = delete;

@@ -12,6 +12,12 @@
 #include <set>
 #include <stdexcept>
 
+#if defined(__linux__)
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#endif
+
 namespace {
 
 using namespace jan;
@@ -163,6 +169,24 @@ void test_every_row_is_done_once_whatever_the_threads() {
     }
 }
 
+// Threads need address space for their stacks; a sanitizer needs all of it for itself.
+void test_a_pool_goes_on_with_the_threads_it_gets() {
+#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    const pid_t child = fork();
+    if (child == 0) {
+        const rlimit room = {1ul << 30, 1ul << 30};
+        setrlimit(RLIMIT_AS, &room);
+        row_pool pool(10000);
+        std::atomic<int> n_done{0};
+        pool.run(20000, [&](int, int) { ++n_done; });
+        _exit(pool.n_threads() < 10000 && n_done == 20000 ? 0 : 1);
+    }
+    int status = -1;
+    waitpid(child, &status, 0);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+#endif
+}
+
 }  // namespace
 
 int main(int argc, char **) {
@@ -170,5 +194,6 @@ int main(int argc, char **) {
     test_exponentials_equal_the_c_library(argc > 1 ? 1 : 1009);
     test_a_window_counts_what_it_holds();
     test_every_row_is_done_once_whatever_the_threads();
+    test_a_pool_goes_on_with_the_threads_it_gets();
     CHECK_DONE();
 }

@@ -8,6 +8,8 @@ namespace jan {
 
 namespace {
 
+constexpr uint64_t max_sharing = 1 << 16;  // threads; a round is counted in multiples of it
+
 // A step's rows come together with the next step's at the earliest after a forward pass, so
 // threads wait only as long as it takes the caller to come back for the rest of a step.
 constexpr auto spin_for = std::chrono::microseconds(50);
@@ -25,7 +27,7 @@ void pause() {
 row_pool::row_pool(int n_threads) {
     threads_.reserve(static_cast<size_t>(std::max(0, n_threads - 1)));
     try {
-        for (int worker = 1; worker < n_threads; ++worker) {
+        for (int worker = 1; worker < std::min(n_threads, static_cast<int>(max_sharing)); ++worker) {
             threads_.emplace_back([this, worker] { serve(worker); });
         }
     } catch (const std::system_error &) {
@@ -47,10 +49,10 @@ row_pool::~row_pool() {
 void row_pool::run(int n_rows, const std::function<void(int, int)> & work) {
     work_ = &work;
     n_rows_ = n_rows;
-    n_sharing_ = std::min(n_rows, n_threads());
+    n_sharing_ = std::max(1, std::min(n_rows, n_threads()));
     if (n_sharing_ > 1) {
-        n_busy_ = static_cast<int>(threads_.size());
-        round_.fetch_add(1);
+        n_busy_ = n_sharing_ - 1;
+        round_.store((round_.load() / max_sharing + 1) * max_sharing + static_cast<uint64_t>(n_sharing_));
         if (n_asleep_ > 0) {
             {
                 const std::lock_guard<std::mutex> lock(mutex_);
@@ -79,9 +81,6 @@ void row_pool::run(int n_rows, const std::function<void(int, int)> & work) {
 }
 
 void row_pool::do_share(int worker) noexcept {
-    if (worker >= n_sharing_) {
-        return;
-    }
     const auto share = [&](int i) {
         return static_cast<int>(static_cast<int64_t>(n_rows_) * i / n_sharing_);
     };
@@ -98,8 +97,11 @@ void row_pool::do_share(int worker) noexcept {
 void row_pool::serve(int worker) {
     for (uint64_t done = 0; wait_for_work(done);) {
         done = round_.load();
-        do_share(worker);
-        n_busy_.fetch_sub(1, std::memory_order_release);
+        // Without a share run() does not wait for this thread: nothing else may be looked at.
+        if (worker < static_cast<int>(done % max_sharing)) {
+            do_share(worker);
+            n_busy_.fetch_sub(1, std::memory_order_release);
+        }
     }
 }
 

@@ -34,9 +34,10 @@ class row_pool {
     std::vector<std::thread> threads_;
     const std::function<void(int, int)> * work_ = nullptr;
     int n_rows_ = 0;
-    int n_sharing_ = 0;
-    std::atomic<uint64_t> round_{0};  // of work; odd and even alike
-    std::atomic<int> n_busy_{0};
+    int n_sharing_ = 0;  // this thread included
+    // Which round of work it is and, in one value with that, how many threads share it.
+    std::atomic<uint64_t> round_{0};
+    std::atomic<int> n_busy_{0};  // of those that share it
     std::atomic<int> n_asleep_{0};
     std::atomic<bool> stop_{false};
     std::mutex mutex_;

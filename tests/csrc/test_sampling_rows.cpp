@@ -13,9 +13,11 @@
 #include <stdexcept>
 
 #if defined(__linux__)
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#    include <csignal>
+#    include <pthread.h>
+#    include <sys/resource.h>
+#    include <sys/wait.h>
+#    include <unistd.h>
 #endif
 
 namespace {
@@ -169,6 +171,50 @@ void test_every_row_is_done_once_whatever_the_threads() {
     }
 }
 
+#if defined(__linux__)
+std::atomic<bool> held{false};
+std::atomic<bool> let_go{false};
+
+void hold(int) {
+    held = true;
+    while (!let_go) {
+        usleep(1000);
+    }
+}
+#endif
+
+// A thread is kept from running by a signal whose handler does not return.
+void test_nobody_waits_for_a_thread_without_a_share() {
+#if defined(__linux__) && !defined(__SANITIZE_THREAD__)  // which delivers signals late
+    row_pool pool(3);
+    std::atomic<pthread_t> last{};
+    pool.run(3, [&last](int row, int) {
+        if (row == 2) {
+            last = pthread_self();
+        }
+    });
+    signal(SIGUSR1, hold);
+    pthread_kill(last, SIGUSR1);
+    while (!held) {
+        usleep(100);
+    }
+    std::atomic<bool> back{false};
+    std::thread watch([&back] {
+        for (int i = 0; i < 5000 && !back; ++i) {
+            usleep(1000);
+        }
+        CHECK(back);
+        let_go = true;
+    });
+    pool.run(2, [](int, int) {});
+    back = true;
+    watch.join();
+    std::atomic<int> n_done{0};
+    pool.run(3, [&n_done](int, int) { ++n_done; });
+    CHECK(n_done == 3);
+#endif
+}
+
 // Threads need address space for their stacks; a sanitizer needs all of it for itself.
 void test_a_pool_goes_on_with_the_threads_it_gets() {
 #if defined(__linux__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
@@ -194,6 +240,7 @@ int main(int argc, char **) {
     test_exponentials_equal_the_c_library(argc > 1 ? 1 : 1009);
     test_a_window_counts_what_it_holds();
     test_every_row_is_done_once_whatever_the_threads();
+    test_nobody_waits_for_a_thread_without_a_share();
     test_a_pool_goes_on_with_the_threads_it_gets();
     CHECK_DONE();
 }

@@ -76,7 +76,6 @@ class llama_chain final : public token_chain {
     };
 
     void add(llama_sampler * next) { llama_sampler_chain_add(chain_.get(), next); }
-    void add_biases(const sampling_params & p);
     void add_one(sampler_kind kind, const sampling_params & p);
     void add_infill();
 
@@ -94,7 +93,6 @@ llama_chain::llama_chain(const llama_vocab * vocab, const sampling_params & p,
     chain_params.no_perf = true;
     chain_.reset(llama_sampler_chain_init(chain_params));
     row_.resize(static_cast<size_t>(n_vocab_));
-    add_biases(p);
     if (p.mirostat == 1) {
         add(llama_sampler_init_temp(p.temperature));
         add(llama_sampler_init_mirostat(n_vocab_, p.seed, p.mirostat_tau, p.mirostat_eta,
@@ -115,16 +113,6 @@ llama_chain::llama_chain(const llama_vocab * vocab, const sampling_params & p,
         // Upstream ends in a greedy sampler where one token is left anyway; this one leaves
         // probabilities too.
         add(llama_sampler_init_dist(p.seed));
-    }
-}
-
-void llama_chain::add_biases(const sampling_params & p) {
-    std::vector<llama_logit_bias> biases;
-    for (const logit_bias & b : p.biases) {
-        biases.push_back({b.id, b.bias});
-    }
-    if (!biases.empty()) {
-        add(llama_sampler_init_logit_bias(n_vocab_, static_cast<int32_t>(biases.size()), biases.data()));
     }
 }
 

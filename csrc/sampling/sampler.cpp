@@ -195,9 +195,7 @@ void sampler::patch(float * row) {
             set(row, id, -INFINITY);
         }
     }
-    if (way_ == way_kind::upstream) {
-        return;  // the chain does the rest
-    }
+    // For upstream's chain too: what a bias bans is seen to be banned whatever the chain chooses.
     for (const logit_bias & b : params_.biases) {
         set(row, b.id, row[b.id] + b.bias);
     }

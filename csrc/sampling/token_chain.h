@@ -41,7 +41,7 @@ class token_chain_source {
     // the next request that asks the same. The first call ever writes out all of the vocabulary.
     virtual std::shared_ptr<const dry_breakers> breakers(const std::vector<std::string> & texts) const = 0;
 
-    // Of settled parameters. Throws unsupported_feature when the vocabulary lacks what they need.
+    // Of settled parameters, apart from their biases, which are in the row already. Throws unsupported_feature when the vocabulary lacks what they need.
     virtual std::unique_ptr<token_chain> open(const sampling_params & settled) const = 0;
 };
 

@@ -175,6 +175,31 @@ void test_extreme_values_come_to_a_token(const llama_vocab * vocab) {
     }
 }
 
+// Infill wants to end the text as soon as the model is in doubt, whatever was asked for.
+void test_a_banned_token_never_comes_out_of_the_chain(const llama_vocab * vocab) {
+    const sampling_limits limits = limits_of(vocab);
+    const llama_chain_source source(vocab);
+    CHECK(!limits.end_of_generation.empty());
+    sampling_scratch scratch;
+    for (const bool ignores : {false, true}) {
+        sampling_params p;
+        p.seed = 1;
+        p.top_k = 100;
+        p.order = {sampler_kind::top_k, sampler_kind::infill};
+        p.ignore_eos = ignores;
+        p.biases = {{80, -INFINITY}};
+        sampler s(p, limits, &source);
+        std::vector<float> row(static_cast<size_t>(limits.n_vocab), 0.0f);
+        row[80] = 20;
+        row[90] = 0.1f;
+        const token chosen = s.choose(row.data(), scratch);
+        const auto & ends = limits.end_of_generation;
+        CHECK((std::find(ends.begin(), ends.end(), chosen) != ends.end()) == !ignores);
+        CHECK(!ignores || chosen == 90);
+        CHECK(row[80] == 20);
+    }
+}
+
 }  // namespace
 
 int main(int argc, char ** argv) {
@@ -192,6 +217,7 @@ int main(int argc, char ** argv) {
         return 1;
     }
     test_upstreams_own_samplers(llama_model_get_vocab(model));
+    test_a_banned_token_never_comes_out_of_the_chain(llama_model_get_vocab(model));
     test_equal_breakers_are_found_once(llama_model_get_vocab(model));
     test_extreme_values_come_to_a_token(llama_model_get_vocab(model));
     llama_model_free(model);

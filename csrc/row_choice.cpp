@@ -3,6 +3,10 @@
 #include "best_token.h"
 #include "error.h"
 
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+
 namespace jan {
 
 namespace {
@@ -31,13 +35,23 @@ row_choice::row_choice(const piece_table & pieces, int n_ctx,
     }
 }
 
-std::unique_ptr<sampler> row_choice::make_sampler(const request & ask) const {
+std::unique_ptr<sampler> row_choice::make_sampler(request & ask) const {
     if (!ask.sampling) {
         return nullptr;
     }
     sampling_params params = *ask.sampling;
     params.ignore_eos = params.ignore_eos || ask.ignore_eos;
-    auto made = std::make_unique<sampler>(params, limits_, upstream_.get());
+    ask.sampling.reset();
+    if (ask.max_tokens >= 0) {
+        // No window need be longer than the text can get; a context may be far longer.
+        const auto n_most = static_cast<int64_t>(ask.prompt.size()) + ask.max_tokens;
+        for (int * n_last : {&params.repeat_last_n, &params.dry_penalty_last_n}) {
+            if (*n_last == -1 || *n_last > n_most) {
+                *n_last = static_cast<int>(std::min<int64_t>(n_most, limits_.n_ctx));
+            }
+        }
+    }
+    auto made = std::make_unique<sampler>(std::move(params), limits_, upstream_.get());
     made->keep_probabilities(ask.logprobs_of_left && ask.n_top >= 0);
     made->accept_prompt(ask.prompt);
     return made;

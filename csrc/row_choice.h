@@ -22,9 +22,10 @@ class row_choice {
                int n_threads);
 
     // For any thread: a request's sampler, which knows its prompt; null for the most likely token.
+    // What the sampler keeps, the request lets go of: many may wait, and biases can be many.
     // Takes milliseconds where DRY looks through the vocabulary, and longer the first time. Throws what
     // sampler's constructor throws.
-    std::unique_ptr<sampler> make_sampler(const request & ask) const;
+    std::unique_ptr<sampler> make_sampler(request & ask) const;
 
     // For the engine's thread. Each sequence whose slice has output is left with the token `chosen`
     // and its log-probabilities, or with the reason why there is none.

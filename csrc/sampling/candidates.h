@@ -33,7 +33,8 @@ struct sampling_scratch {
     std::vector<int32_t> indices;
     std::vector<float> row;
     std::vector<double> sums;
-    candidate_set left;  // after a draw: what could have been chosen, p normalised
+    std::vector<std::byte> upstream;  // a row as upstream's chain wants it
+    candidate_set left;               // after a draw: what could have been chosen, p normalised
 };
 
 // Puts the k best first, in order, and drops the rest.

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <new>
 #include <utility>
 
 namespace jan {
@@ -68,7 +69,7 @@ class llama_chain final : public token_chain {
                 std::shared_ptr<const dry_breakers> breakers);
 
     void accept(token id) override;
-    token choose(const float * row, std::vector<candidate> * left) override;
+    token choose(const float * row, bool keep_left, sampling_scratch & scratch) override;
 
   private:
     struct deleter {
@@ -83,7 +84,6 @@ class llama_chain final : public token_chain {
     int n_vocab_;
     const std::shared_ptr<const dry_breakers> breakers_;
     std::unique_ptr<llama_sampler, deleter> chain_;
-    std::vector<llama_token_data> row_;
 };
 
 llama_chain::llama_chain(const llama_vocab * vocab, const sampling_params & p,
@@ -92,7 +92,6 @@ llama_chain::llama_chain(const llama_vocab * vocab, const sampling_params & p,
     llama_sampler_chain_params chain_params = llama_sampler_chain_default_params();
     chain_params.no_perf = true;
     chain_.reset(llama_sampler_chain_init(chain_params));
-    row_.resize(static_cast<size_t>(n_vocab_));
     if (p.mirostat == 1) {
         add(llama_sampler_init_temp(p.temperature));
         add(llama_sampler_init_mirostat(n_vocab_, p.seed, p.mirostat_tau, p.mirostat_eta,
@@ -154,11 +153,14 @@ void llama_chain::add_infill() {
 
 void llama_chain::accept(token id) { llama_sampler_accept(chain_.get(), id); }
 
-token llama_chain::choose(const float * row, std::vector<candidate> * left) {
-    for (int i = 0; i < n_vocab_; ++i) {
-        row_[static_cast<size_t>(i)] = {i, std::isnan(row[i]) ? -INFINITY : row[i], 0};
+token llama_chain::choose(const float * row, bool keep_left, sampling_scratch & scratch) {
+    const auto n = static_cast<size_t>(n_vocab_);
+    scratch.upstream.resize(n * sizeof(llama_token_data));
+    auto * data = reinterpret_cast<llama_token_data *>(scratch.upstream.data());
+    for (size_t i = 0; i < n; ++i) {
+        new (data + i) llama_token_data{static_cast<token>(i), std::isnan(row[i]) ? -INFINITY : row[i], 0};
     }
-    llama_token_data_array all = {row_.data(), row_.size(), -1, false};
+    llama_token_data_array all = {data, n, -1, false};
     {
         const abort_guard guard;
         llama_sampler_apply(chain_.get(), &all);
@@ -166,10 +168,10 @@ token llama_chain::choose(const float * row, std::vector<candidate> * left) {
     if (all.selected < 0 || static_cast<size_t>(all.selected) >= all.size) {
         return -1;
     }
-    if (left) {
-        left->clear();
+    if (keep_left) {
+        scratch.candidates.clear();
         for (size_t i = 0; i < all.size; ++i) {
-            left->push_back({all.data[i].id, all.data[i].logit, all.data[i].p});
+            scratch.candidates.push_back({all.data[i].id, all.data[i].logit, all.data[i].p});
         }
     }
     return all.data[all.selected].id;

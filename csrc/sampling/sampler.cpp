@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace jan {
 
@@ -18,12 +19,11 @@ void leave_one(token id, sampling_scratch & scratch) {
 
 }  // namespace
 
-sampler::sampler(const sampling_params & params, const sampling_limits & limits,
-                 const token_chain_source * upstream)
-    : params_(settled(params, limits)), n_vocab_(limits.n_vocab),
+sampler::sampler(sampling_params params, const sampling_limits & limits, const token_chain_source * upstream)
+    : params_(settled(std::move(params), limits)), n_vocab_(limits.n_vocab),
       end_of_generation_(limits.end_of_generation),
-      window_(is_active(sampler_kind::penalties, params_) ? params_.repeat_last_n : 0), random_(params_.seed),
-      xtc_random_(params_.seed) {
+      window_(is_active(sampler_kind::penalties, params_) ? params_.repeat_last_n : 0, limits.n_vocab),
+      random_(params_.seed), xtc_random_(params_.seed) {
     plan();
     if (way_ == way_kind::upstream) {
         if (!upstream) {
@@ -241,7 +241,7 @@ token sampler::choose_patched(const float * row, sampling_scratch & scratch) {
         if (!std::isfinite(fastest_row_scan().max(row, n_vocab_))) {
             return -1;
         }
-        const token chosen = upstream_->choose(row, keep_probabilities_ ? &scratch.candidates : nullptr);
+        const token chosen = upstream_->choose(row, keep_probabilities_, scratch);
         scratch.left = {scratch.candidates.data(), scratch.candidates.size(), false};
         return chosen;
     }

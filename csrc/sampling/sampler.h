@@ -21,8 +21,7 @@ class sampler {
     // time: not for the engine's thread.
     // Throws invalid_argument (see check()), and unsupported_feature when
     // `upstream` is needed and null.
-    sampler(const sampling_params & params, const sampling_limits & limits,
-            const token_chain_source * upstream);
+    sampler(sampling_params params, const sampling_limits & limits, const token_chain_source * upstream);
 
     void accept_prompt(const std::vector<token> & prompt);
     void accept(token id);  // one that was generated

@@ -21,9 +21,9 @@ class token_chain {
 
     virtual void accept(token id) = 0;
 
-    // -1 when nothing can be chosen. With `left` it is filled with what could have been chosen,
-    // probabilities normalised.
-    virtual token choose(const float * row, std::vector<candidate> * left) = 0;
+    // -1 when nothing can be chosen. With `keep_left` scratch.candidates is filled with what could
+    // have been chosen, probabilities normalised.
+    virtual token choose(const float * row, bool keep_left, sampling_scratch & scratch) = 0;
 };
 
 // Makes chains for one vocabulary; any thread may ask it.
@@ -41,7 +41,8 @@ class token_chain_source {
     // the next request that asks the same. The first call ever writes out all of the vocabulary.
     virtual std::shared_ptr<const dry_breakers> breakers(const std::vector<std::string> & texts) const = 0;
 
-    // Of settled parameters, apart from their biases, which are in the row already. Throws unsupported_feature when the vocabulary lacks what they need.
+    // Of settled parameters, apart from their biases, which are in the row already. Throws
+    // unsupported_feature when the vocabulary lacks what they need.
     virtual std::unique_ptr<token_chain> open(const sampling_params & settled) const = 0;
 };
 

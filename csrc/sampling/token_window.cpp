@@ -7,9 +7,9 @@ namespace jan {
 
 namespace {
 
-size_t table_size(size_t n_last) {
+size_t table_size(size_t n_distinct) {
     size_t size = 16;
-    while (size < 2 * n_last + 2) {
+    while (size < 2 * n_distinct + 2) {
         size *= 2;
     }
     return size;
@@ -19,11 +19,12 @@ size_t spread(token id) { return static_cast<size_t>(static_cast<uint32_t>(id) *
 
 }  // namespace
 
-token_window::token_window(int n_last) : n_last_(static_cast<size_t>(std::max(0, n_last))) {
+token_window::token_window(int n_last, int n_vocab) : n_last_(static_cast<size_t>(std::max(0, n_last))) {
     if (n_last_ > 0) {
+        const size_t n_distinct = std::min(n_last_, static_cast<size_t>(std::max(0, n_vocab)));
         ring_.reserve(n_last_);
-        distinct_.reserve(n_last_ + 1);
-        table_.assign(table_size(n_last_), -1);
+        distinct_.reserve(n_distinct + 1);
+        table_.assign(table_size(n_distinct), -1);
     }
 }
 

@@ -15,7 +15,7 @@ class token_window {
         int count;
     };
 
-    explicit token_window(int n_last);
+    token_window(int n_last, int n_vocab);  // of ids below n_vocab
 
     void add(token id);
 

@@ -197,6 +197,7 @@ void test_a_banned_token_never_comes_out_of_the_chain(const llama_vocab * vocab)
         CHECK((std::find(ends.begin(), ends.end(), chosen) != ends.end()) == !ignores);
         CHECK(!ignores || chosen == 90);
         CHECK(row[80] == 20);
+        CHECK(scratch.upstream.size() == row.size() * sizeof(llama_token_data));  // not in the sampler
     }
 }
 

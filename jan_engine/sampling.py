@@ -37,7 +37,7 @@ _KINDS = {name: kind for kind, name in enumerate(Sampler)}  # enum class sampler
 class Sampling(msgspec.Struct, frozen=True, kw_only=True):
     """How tokens are drawn. As it stands: from all that the model says, as the model says it."""
 
-    seed: int | None = None  # the same seed gives the same text; None: a random one
+    seed: int | None = None  # 0 to 2**32 - 2, the same gives the same text; None: a random one
     temperature: float = 1.0  # 0: always the most likely token
     dynatemp_range: float = 0.0  # the temperature follows how sure the model is, so far
     dynatemp_exponent: float = 1.0
@@ -81,8 +81,8 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True):
 def read_sampling(given: Sampling) -> _core.SamplingParams:
     """For native code, which checks what the values mean."""
     seed = _RANDOM_SEED if given.seed is None else given.seed
-    if not 0 <= seed <= _RANDOM_SEED:
-        raise InvalidRequest(f"seed: {seed} is not between 0 and {_RANDOM_SEED}")
+    if given.seed is not None and not 0 <= seed < _RANDOM_SEED:
+        raise InvalidRequest(f"seed: {seed} is not between 0 and {_RANDOM_SEED - 1}")
     unknown = [name for name in given.samplers if name not in _KINDS]
     if unknown:
         raise InvalidRequest(f"samplers: there is no {unknown[0]!r}")

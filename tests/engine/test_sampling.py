@@ -141,6 +141,7 @@ class Refused:
         Refused("mirostat", Sampling(mirostat=3)),
         Refused("seed", Sampling(seed=-1)),
         Refused("seed", Sampling(seed=2**32)),
+        Refused("seed", Sampling(seed=2**32 - 1)),
         Refused("logit_bias", Sampling(logit_bias={100000: 1.0})),
         Refused("logit_bias", Sampling(logit_bias={5: math.nan})),
         Refused("samplers", Sampling(samplers=("top_q",))),  # type: ignore[arg-type]

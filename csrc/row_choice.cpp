@@ -36,12 +36,18 @@ row_choice::row_choice(const piece_table & pieces, int n_ctx,
 }
 
 std::unique_ptr<sampler> row_choice::make_sampler(request & ask) const {
-    if (!ask.sampling) {
+    if (!ask.sampling && limits_.suppressed.empty()) {
         return nullptr;
     }
-    sampling_params params = *ask.sampling;
-    params.ignore_eos = params.ignore_eos || ask.ignore_eos;
-    ask.sampling.reset();
+    sampling_params params;
+    if (ask.sampling) {
+        params = *ask.sampling;
+        params.ignore_eos = params.ignore_eos || ask.ignore_eos;
+        ask.sampling.reset();
+    } else {
+        params.temperature = 0;
+        ask.logprobs_of_left = false;  // as without a sampler
+    }
     if (ask.max_tokens >= 0) {
         // No window need be longer than the text can get; a context may be far longer.
         const auto n_most = static_cast<int64_t>(ask.prompt.size()) + ask.max_tokens;

@@ -21,7 +21,8 @@ class row_choice {
     row_choice(const piece_table & pieces, int n_ctx, std::unique_ptr<const token_chain_source> upstream,
                int n_threads);
 
-    // For any thread: a request's sampler, which knows its prompt; null for the most likely token.
+    // For any thread: a request's sampler, which knows its prompt; null for the most likely token
+    // where the model's file suppresses none.
     // What the sampler keeps, the request lets go of: many may wait, and biases can be many.
     // Takes milliseconds where DRY looks through the vocabulary, and longer the first time. Throws what
     // sampler's constructor throws.

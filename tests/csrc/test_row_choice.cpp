@@ -5,6 +5,7 @@
 #include "engine.h"
 #include "null_forward.h"
 
+#include <algorithm>
 #include <map>
 
 namespace {
@@ -95,7 +96,9 @@ void test_a_combination_that_needs_upstream_is_refused_without_it() {
 // Counts who looks for sequence breakers; it finds none.
 class counting_source final : public token_chain_source {
   public:
-    std::vector<token> suppressed() const override { return {}; }
+    explicit counting_source(std::vector<token> suppressed = {}) : suppressed_(std::move(suppressed)) {}
+
+    std::vector<token> suppressed() const override { return suppressed_; }
     std::shared_ptr<const dry_breakers> breakers(const std::vector<std::string> &) const override {
         ++n_searches;
         return nullptr;
@@ -103,6 +106,9 @@ class counting_source final : public token_chain_source {
     std::unique_ptr<token_chain> open(const sampling_params &) const override { return nullptr; }
 
     static inline std::atomic<int> n_searches{0};
+
+  private:
+    const std::vector<token> suppressed_;
 };
 
 void test_no_sampler_is_made_for_whom_there_is_no_place() {
@@ -141,11 +147,42 @@ void test_no_sampler_is_made_for_whom_there_is_no_place() {
     CHECK(counting_source::n_searches == 2);
 }
 
+void test_suppressed_tokens_do_not_come_without_sampling_either() {
+    null_options model;
+    model.shape = {kv_mode::streams, 1, 256, 256, true};
+    model.n_vocab = 8;
+    engine_options options;
+    options.calibrate_s = 0;
+    const std::vector<token> suppressed = {1, 3, 4, 6};
+    engine e(std::make_unique<null_forward>(model), pieces(model.n_vocab), options,
+             std::make_unique<counting_source>(suppressed));
+    sampling_params cold;
+    cold.temperature = 0;
+    std::vector<std::vector<token>> made;
+    for (const bool samples : {false, true}) {
+        request r;
+        r.prompt = {1, 2};
+        r.max_tokens = 60;
+        r.sampling = samples ? std::make_shared<sampling_params>(cold) : nullptr;
+        e.submit(r);
+        std::vector<token> & text = made.emplace_back();
+        event_batch batch;
+        for (bool ended = false; !ended && e.take(batch, 10); ended = !batch.endings.empty()) {
+            text.insert(text.end(), batch.tokens.begin(), batch.tokens.end());
+        }
+    }
+    CHECK(made[0].size() == 60 && made[0] == made[1]);
+    for (const token id : suppressed) {
+        CHECK(std::count(made[0].begin(), made[0].end(), id) == 0);
+    }
+}
+
 }  // namespace
 
 int main() {
     test_neither_threads_nor_company_change_a_text();
     test_a_combination_that_needs_upstream_is_refused_without_it();
     test_no_sampler_is_made_for_whom_there_is_no_place();
+    test_suppressed_tokens_do_not_come_without_sampling_either();
     CHECK_DONE();
 }

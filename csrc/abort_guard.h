@@ -5,14 +5,21 @@
 // Assertions on other threads, and outside a guard, still abort after printing why.
 #pragma once
 
+#include "error.h"
+
 namespace jan {
 
 class abort_guard {
   public:
-    abort_guard();
+    // `blame` is the code of what is thrown: a check fails for the file's sake, but for what runs
+    // long after the file has proven itself.
+    explicit abort_guard(errc blame = errc::bad_model_file);
     ~abort_guard();
     abort_guard(const abort_guard &) = delete;
     abort_guard & operator=(const abort_guard &) = delete;
+
+  private:
+    const errc outer_;
 };
 
 }  // namespace jan

@@ -162,7 +162,7 @@ token llama_chain::choose(const float * row, bool keep_left, sampling_scratch & 
     }
     llama_token_data_array all = {data, n, -1, false};
     {
-        const abort_guard guard;
+        const abort_guard guard(errc::backend_failure);
         llama_sampler_apply(chain_.get(), &all);
     }
     if (all.selected < 0 || static_cast<size_t>(all.selected) >= all.size) {
@@ -225,7 +225,7 @@ std::unique_ptr<token_chain> llama_chain_source::open(const sampling_params & se
         std::count(settled.order.begin(), settled.order.end(), sampler_kind::dry) > 0) {
         found = breakers(settled.dry_sequence_breakers);
     }
-    const abort_guard guard;
+    const abort_guard guard(errc::backend_failure);
     return std::make_unique<llama_chain>(vocab_, settled, std::move(found));
 }
 

@@ -4,6 +4,7 @@
 #include "check.h"
 #include "sampling_reference.h"
 
+#include "abort_guard.h"
 #include "error.h"
 #include "sampling/llama_chain.h"
 #include "sampling/sampler.h"
@@ -201,6 +202,21 @@ void test_a_banned_token_never_comes_out_of_the_chain(const llama_vocab * vocab)
     }
 }
 
+// Inside the guard that blames the file for whatever comes without one of its own.
+void test_a_failed_assertion_is_not_the_files_fault() {
+    for (const errc blame : {errc::backend_failure, errc::bad_model_file}) {
+        errc code = errc::internal;
+        try {
+            const abort_guard outer;
+            const abort_guard guard(blame);
+            GGML_ABORT("on purpose");
+        } catch (const error & e) {
+            code = e.code;
+        }
+        CHECK(code == blame);
+    }
+}
+
 }  // namespace
 
 int main(int argc, char ** argv) {
@@ -219,6 +235,7 @@ int main(int argc, char ** argv) {
     }
     test_upstreams_own_samplers(llama_model_get_vocab(model));
     test_a_banned_token_never_comes_out_of_the_chain(llama_model_get_vocab(model));
+    test_a_failed_assertion_is_not_the_files_fault();
     test_equal_breakers_are_found_once(llama_model_get_vocab(model));
     test_extreme_values_come_to_a_token(llama_model_get_vocab(model));
     llama_model_free(model);

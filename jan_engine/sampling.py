@@ -38,7 +38,7 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True):
     """How tokens are drawn. As it stands: from all that the model says, as the model says it."""
 
     seed: int | None = None  # 0 to 2**32 - 2, the same gives the same text; None: a random one
-    temperature: float = 1.0  # 0: always the most likely token
+    temperature: float = 1.0  # 0: the most likely of what is left, while TEMPERATURE is in samplers
     dynatemp_range: float = 0.0  # the temperature follows how sure the model is, so far
     dynatemp_exponent: float = 1.0
     top_k: int = 0  # 0: all

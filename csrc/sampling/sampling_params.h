@@ -63,8 +63,8 @@ struct sampling_params {
     bool ignore_eos = false;         // tokens that end generation are banned
     int min_keep = 0;                // candidates that top_p, min_p, typical_p and xtc leave
     int min_tokens = 0;              // so many are generated before one that ends generation
+    // Each at most once.
     std::vector<sampler_kind> order = {
-        // each at most once
         sampler_kind::penalties, sampler_kind::dry,       sampler_kind::top_n_sigma,
         sampler_kind::top_k,     sampler_kind::typical_p, sampler_kind::top_p,
         sampler_kind::min_p,     sampler_kind::xtc,       sampler_kind::temperature,

@@ -196,7 +196,9 @@ void test_a_steady_step_allocates_nothing(bool samples) {
     run_to(32 * 600);  // buffers have grown to what a step needs
     const int before = n_allocated;
     run_to(32 * 1200);
-    CHECK(n_allocated - before <= 8);  // a reader that was late once lets a batch grow
+    // 600 steps of 32 rows. A reader that the processor kept waiting lets a batch double a few times,
+    // which is no step's doing; whatever a step allocates comes 600 times.
+    CHECK(n_allocated - before < 100);
 }
 
 }  // namespace

@@ -97,7 +97,7 @@ bool engine::obey(bool wait) {
     if (wait && draining_) {
         return false;
     }
-    inbox_.take(commands_, wait, scheduler_.gather_s());
+    inbox_.take(commands_, wait, wait ? scheduler_.gather_s() : 0);
     now_s_ = clock_s();
     for (command & c : commands_) {
         switch (c.what) {

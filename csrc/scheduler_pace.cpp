@@ -59,8 +59,8 @@ double scheduler::gap_limit(double now_s) const {
     const pass_size decoding = size_of(plan_.slices.data(), n_decode);
     const double usual = cost_.decode.seconds({n_running(), decoding.n_read / n_decode * n_running()});
     // Who has been answered for less long than its prompt took has no rhythm yet: it may wait as
-    // long once more. Those whose prompts wait are delayed too, so the fewer keep
-    // a rhythm, the more they may be.
+    // long once more. Those whose prompts wait are delayed too, so the fewer keep a rhythm, the more
+    // they may be.
     double limit = options_.pass_limit_s;
     int n_in_rhythm = 0;
     for (const slice & planned : plan_.slices) {

@@ -37,7 +37,7 @@ void calibrate(forward & through, int max_rows, double limit_s, const std::atomi
         }
         slices.clear();
         for (int lane = 0; lane < n_lanes; ++lane) {
-            slices.push_back({idle[static_cast<size_t>(lane)].get(), n_tokens, true});
+            slices.push_back({idle[static_cast<size_t>(lane)].get(), n_tokens, 1});
         }
         const double start_s = clock_s();
         const bool done = through.run(slices.data(), n_lanes) == pass_status::done;

@@ -259,122 +259,23 @@ void engine::fail_pass(const slice * slices, int n, const error & why) {
     }
     for (int i = 0; i < n; ++i) {
         sequence & s = *slices[i].of;
-        while (s.n_left() > 1 || (slices[i].output && s.n_left() == 1)) {
+        s.drafts.clear();
+        while (s.n_left() > 1 || (slices[i].n_outputs > 0 && s.n_left() == 1)) {
             const int n_rows = std::min(s.n_left(), options_.schedule.max_rows);
-            const slice alone{&s, n_rows, n_rows == s.n_left()};
+            const slice alone{&s, n_rows, n_rows == s.n_left() ? 1 : 0};
             if (forward_->run(&alone, 1) != pass_status::done) {
                 forward_->apply({lane_change::kind::trim, s.lane, -1, 0, 0});
                 scheduler_.lost(&s);
                 end(s, finish_reason::failed, error(errc::backend_failure, forward_->failure()));
                 break;
             }
-            const bool last = alone.output;
+            const bool last = alone.n_outputs > 0;
             choice_.choose(*forward_, &alone, 1);
             advance(alone);
             if (last) {
                 break;
             }
         }
-    }
-}
-
-void engine::advance(const slice & done) {
-    sequence & s = *done.of;
-    const int n_of_prompt = std::min(done.n_tokens, std::max(0, s.n_prompt() - s.n_computed));
-    s.n_evaluated += s.truncated ? 0 : n_of_prompt;
-    stats_.n_prompt_tokens.fetch_add(static_cast<uint64_t>(n_of_prompt));
-    scheduler_.computed(done);
-    if (done.output) {
-        take_token(s);
-    }
-}
-
-void engine::take_token(sequence & s) {
-    const bool first = s.made.empty();
-    if (first) {
-        s.first_token_s = now_s_;
-        stats_.prefill.add(now_s_ - s.started_s);
-        stats_.queue.add(s.started_s - s.arrived_s);
-        stats_.first_token.add(now_s_ - s.arrived_s);
-        stats_.n_cached_tokens.fetch_add(static_cast<uint64_t>(s.n_cached));
-    } else {
-        stats_.token_gap.add(now_s_ - s.last_token_s);
-    }
-    s.last_token_s = now_s_;
-    if (s.ask.max_tokens == 0) {
-        end(s, finish_reason::length);
-        return;
-    }
-    const token chosen = s.chosen;
-    if (chosen < 0) {
-        end(s, finish_reason::failed, s.not_chosen);
-        return;
-    }
-    s.tokens.push_back(chosen);
-    s.made.push_back(chosen);
-    if (pieces_->ends_generation(chosen) && !s.ask.ignore_eos) {
-        end(s, finish_reason::stop);
-        return;
-    }
-    if (s.text.add(pieces_->bytes(chosen))) {
-        end(s, finish_reason::stop);
-        return;
-    }
-    if (s.ask.max_tokens > 0 && static_cast<int>(s.made.size()) >= s.ask.max_tokens) {
-        end(s, finish_reason::length);
-        return;
-    }
-    if (static_cast<int>(s.tokens.size()) > shape_.n_ctx) {
-        if (!s.ask.shift_context || !scheduler_.shift(&s, forward_->can_shift())) {
-            end(s, finish_reason::length);
-            return;
-        }
-        stats_.n_shifted.fetch_add(1);
-    }
-    if (s.ask.stream) {
-        tell(s);
-    }
-}
-
-// What became safe to show since the last event, if anything did.
-void engine::tell(sequence & s) {
-    const std::string_view text = s.text.take();
-    if (text.empty()) {
-        return;
-    }
-    event e;
-    e.request = s.ask.id;
-    e.text = told_.add_text(text);
-    e.tokens = event_batch::add(told_.tokens, s.made.data() + s.n_told, s.made.size() - s.n_told);
-    e.logprobs = event_batch::add(told_.logprobs, s.logprobs.data(), s.logprobs.size());
-    s.n_told = s.made.size();
-    s.logprobs.clear();
-    told_.events.push_back(e);
-}
-
-void engine::end(sequence & s, finish_reason reason, const error & failure) {
-    s.text.finish();
-    event e;
-    e.request = s.ask.id;
-    e.text = told_.add_text(s.text.take());
-    e.tokens = event_batch::add(told_.tokens, s.made.data() + s.n_told, s.made.size() - s.n_told);
-    e.logprobs = event_batch::add(told_.logprobs, s.logprobs.data(), s.logprobs.size());
-    e.ending = static_cast<int32_t>(told_.endings.size());
-    told_.endings.push_back({reason, s.used(now_s_), s.text.stop_found(), failure});
-    told_.events.push_back(e);
-
-    stats_.n_finished.fetch_add(1);
-    stats_.n_cancelled.fetch_add(reason == finish_reason::cancelled ? 1 : 0);
-    stats_.n_failed.fetch_add(reason == finish_reason::failed ? 1 : 0);
-    mean_request_s_ = mean_request_s_ + 0.1 * (now_s_ - s.arrived_s - mean_request_s_);
-    n_open_.fetch_sub(1);
-    scheduler_.retire(&s);
-    sequences_.erase(s.ask.id);  // s is gone
-}
-
-void engine::end_all(finish_reason reason, const error & failure) {
-    while (!sequences_.empty()) {
-        end(*sequences_.begin()->second, reason, failure);
     }
 }
 

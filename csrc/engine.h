@@ -12,6 +12,7 @@
 #include "sequence.h"
 
 #include <memory>
+#include <optional>
 #include <thread>
 #include <unordered_map>
 #include <vector>
@@ -66,7 +67,8 @@ class engine {
     void run_pass(const slice * slices, int n);
     void fail_pass(const slice * slices, int n, const error & why);
     void advance(const slice & done);
-    void take_token(sequence & s);
+    void take_tokens(sequence & s);
+    std::optional<finish_reason> take_token(sequence & s, token chosen);
     void tell(sequence & s);
     void end(sequence & s, finish_reason reason, const error & failure = error());
     void end_all(finish_reason reason, const error & failure);

@@ -37,6 +37,7 @@ struct engine_stats {
     counter n_submitted{0}, n_finished{0}, n_cancelled{0}, n_failed{0};
     counter n_steps{0}, n_passes{0}, n_parked{0}, n_shifted{0}, n_moved{0}, n_failed_passes{0};
     counter n_prompt_tokens{0}, n_cached_tokens{0}, n_prefill_rows{0}, n_decode_rows{0};
+    counter n_drafted{0}, n_accepted{0};
     std::atomic<double> forward_s{0};  // inside the forward pass
     std::atomic<double> busy_s{0};     // in steps, the forward pass included
 

@@ -29,6 +29,8 @@ struct usage {
     int n_cached = 0;     // prompt tokens found in the cache
     int n_evaluated = 0;  // prompt tokens computed for this request
     int n_parked = 0;     // times the request gave way to others
+    int n_drafted = 0;    // tokens guessed, each of which took a row of a pass
+    int n_accepted = 0;   // of those, how many came
     bool truncated = false;
     double queued_s = 0;   // until it got a lane
     double prefill_s = 0;  // from there to the first token

@@ -26,15 +26,17 @@ class forward {
     forward & operator=(const forward &) = delete;
 
     virtual const kv_shape & shape() const = 0;
-    virtual int max_rows() const = 0;  // of one pass
+    virtual int max_rows() const = 0;     // of one pass
+    virtual int max_outputs() const = 0;  // rows of one pass whose logits are kept
     virtual int n_vocab() const = 0;
     virtual bool can_shift() const = 0;  // whether lane_change::shift is possible
 
-    // Computes n slices, sorted by lane. Where a slice wants output, its logits are the next row.
+    // Computes n slices, sorted by lane. The logits they want are rows in the order of the slices.
     virtual pass_status run(const slice * slices, int n) = 0;
     virtual const std::string & failure() const = 0;  // what the last run() that failed said
 
-    // Valid until the next run(). Whoever writes to it puts back what was there.
+    // Valid until the next run(); rows follow one another, n_vocab() values each. Whoever writes to
+    // one puts back what was there.
     virtual float * logits(int row) = 0;
 
     // A shorter prefix of the lane than this cannot be gone on from: cells that a sliding window

@@ -19,6 +19,9 @@ namespace jan {
 
 namespace {
 
+// For the logits of one pass, unless all lanes together need more. Upstream keeps them twice.
+constexpr int64_t output_bytes = 32 << 20;
+
 bool is_aborted(void * flag) {
     return static_cast<std::atomic<bool> *>(flag)->load(std::memory_order_relaxed);
 }
@@ -82,7 +85,10 @@ llama_forward::llama_forward(std::shared_ptr<const model> source, const forward_
     params.n_batch = static_cast<uint32_t>(max_rows_);  // one call, one forward pass
     params.n_ubatch = static_cast<uint32_t>(max_rows_);
     params.n_seq_max = static_cast<uint32_t>(shape_.n_lanes);
-    params.n_outputs_max = static_cast<uint32_t>(std::min(shape_.n_lanes, max_rows_));
+    n_vocab_ = llama_vocab_n_tokens(llama_model_get_vocab(model_->handle()));
+    const auto n_affordable = static_cast<int>(output_bytes / sizeof(float)) / std::max(1, n_vocab_);
+    max_outputs_ = std::min(max_rows_, std::max(shape_.n_lanes, n_affordable));
+    params.n_outputs_max = static_cast<uint32_t>(max_outputs_);
     params.n_threads = pool_.n_threads();
     params.n_threads_batch = pool_.n_threads();
     params.type_k = params.type_v = type;
@@ -112,7 +118,6 @@ llama_forward::llama_forward(std::shared_ptr<const model> source, const forward_
     }
     can_shift_ = llama_memory_can_shift(memory_);
     llama_attach_threadpool(context_.get(), pool_.handle(), pool_.handle());
-    n_vocab_ = llama_vocab_n_tokens(llama_model_get_vocab(model_->handle()));
     if (options.n_positions > 0) {  // upstream aborts at the first one the table has not
         shape_.n_ctx = std::min(shape_.n_ctx, options.n_positions);
     }
@@ -135,11 +140,11 @@ pass_status llama_forward::run(const slice * slices, int n) {
         const sequence & s = *slices[i].of;
         for (int j = 0; j < slices[i].n_tokens; ++j) {
             const int row = batch_.n_tokens++;
-            batch_.token[row] = s.tokens[static_cast<size_t>(s.n_computed + j)];
+            batch_.token[row] = s.row_token(s.n_computed + j);
             batch_.pos[row] = s.n_computed + j;
             batch_.n_seq_id[row] = 1;
             batch_.seq_id[row][0] = s.lane;
-            batch_.logits[row] = slices[i].output && j + 1 == slices[i].n_tokens;
+            batch_.logits[row] = j >= slices[i].n_tokens - slices[i].n_outputs;
         }
     }
     logits_ = nullptr;

@@ -37,6 +37,7 @@ class llama_forward final : public forward {
 
     const kv_shape & shape() const override { return shape_; }
     int max_rows() const override { return max_rows_; }
+    int max_outputs() const override { return max_outputs_; }
     int n_vocab() const override { return n_vocab_; }
     bool can_shift() const override { return can_shift_; }
     int n_threads() const { return pool_.n_threads(); }
@@ -65,6 +66,7 @@ class llama_forward final : public forward {
     llama_memory_t memory_ = nullptr;
     kv_shape shape_;
     int max_rows_;
+    int max_outputs_;
     int n_vocab_;
     bool can_shift_ = false;
     llama_batch batch_;

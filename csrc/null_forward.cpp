@@ -39,8 +39,10 @@ void null_forward::add(lane & to, token id) {
 
 pass_status null_forward::run(const slice * slices, int n) {
     int n_rows = 0;
+    int n_outputs = 0;
     for (int i = 0; i < n; ++i) {
         n_rows += slices[i].n_tokens;
+        n_outputs += slices[i].n_outputs;
         const sequence & s = *slices[i].of;
         if (static_cast<int>(at(s.lane).size()) != s.n_computed) {
             failure_ = "lane " + std::to_string(s.lane) + " holds " + std::to_string(at(s.lane).size()) +
@@ -52,8 +54,9 @@ pass_status null_forward::run(const slice * slices, int n) {
             return pass_status::failed;
         }
     }
-    if (n_rows > options_.max_rows) {
-        failure_ = "a pass of " + std::to_string(n_rows) + " rows";
+    if (n_rows > options_.max_rows || n_outputs > options_.max_outputs) {
+        failure_ =
+            "a pass of " + std::to_string(n_rows) + " rows, " + std::to_string(n_outputs) + " with output";
         return pass_status::failed;
     }
     if (options_.shape.mode == kv_mode::unified && n_cells_ + n_rows > options_.shape.n_cells) {
@@ -70,17 +73,17 @@ pass_status null_forward::run(const slice * slices, int n) {
     for (int i = 0; i < n; ++i) {
         const sequence & s = *slices[i].of;
         for (int j = 0; j < slices[i].n_tokens; ++j) {
-            const token id = s.tokens[static_cast<size_t>(s.n_computed + j)];
+            const token id = s.row_token(s.n_computed + j);
             if (id == options_.fail_token) {
                 failure_ = "a token that fails";
                 return pass_status::failed;
             }
             add(at(s.lane), id);
-        }
-        if (slices[i].output) {
-            const size_t row = logits_.size();
-            logits_.resize(row + static_cast<size_t>(options_.n_vocab));
-            logits_[row + static_cast<size_t>(of(at(s.lane).back()->hash, options_.n_vocab))] = 1;
+            if (j >= slices[i].n_tokens - slices[i].n_outputs) {
+                const size_t row = logits_.size();
+                logits_.resize(row + static_cast<size_t>(options_.n_vocab));
+                logits_[row + static_cast<size_t>(of(at(s.lane).back()->hash, options_.n_vocab))] = 1;
+            }
         }
     }
     if (logits_.empty()) {

@@ -17,6 +17,7 @@ namespace jan {
 struct null_options {
     kv_shape shape;
     int max_rows = 512;
+    int max_outputs = 512;
     int n_vocab = 64;
     double pass_s = 0;    // how long a pass takes, slept away
     double row_s = 0;     // and each of its rows
@@ -29,6 +30,7 @@ class null_forward final : public forward {
 
     const kv_shape & shape() const override { return options_.shape; }
     int max_rows() const override { return options_.max_rows; }
+    int max_outputs() const override { return options_.max_outputs; }
     int n_vocab() const override { return options_.n_vocab; }
     bool can_shift() const override { return true; }
 

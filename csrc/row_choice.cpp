@@ -18,9 +18,8 @@ constexpr int min_shared_rows = 4;  // fewer are done before another thread is a
 row_choice::row_choice(const piece_table & pieces, int n_ctx,
                        std::unique_ptr<const token_chain_source> upstream, int n_threads)
     : upstream_(std::move(upstream)), scratch_(static_cast<size_t>(n_threads)),
-      work_([this](int row, int worker) {
-          const auto & [of, logits] = rows_[static_cast<size_t>(row)];
-          choose_row(*of, logits, scratch_[static_cast<size_t>(worker)]);
+      work_([this](int i, int worker) {
+          choose_group(groups_[static_cast<size_t>(i)], scratch_[static_cast<size_t>(worker)]);
       }),
       pool_(n_threads) {
     limits_.n_vocab = pieces.n_tokens();
@@ -64,43 +63,57 @@ std::unique_ptr<sampler> row_choice::make_sampler(request & ask) const {
 }
 
 void row_choice::choose(forward & through, const slice * slices, int n) {
-    rows_.clear();
+    groups_.clear();
+    int n_rows = 0;
     for (int i = 0; i < n; ++i) {
-        if (slices[i].output) {
-            rows_.emplace_back(slices[i].of, through.logits(static_cast<int>(rows_.size())));
+        if (slices[i].n_outputs > 0) {
+            groups_.push_back({slices[i].of, through.logits(n_rows), slices[i].n_outputs});
+            n_rows += slices[i].n_outputs;
         }
     }
-    const auto n_rows = static_cast<int>(rows_.size());
+    const auto n_groups = static_cast<int>(groups_.size());
     if (n_rows >= min_shared_rows) {
-        pool_.run(n_rows, work_);
+        pool_.run(n_groups, work_);
         return;
     }
-    for (int row = 0; row < n_rows; ++row) {
-        work_(row, 0);
+    for (int i = 0; i < n_groups; ++i) {
+        work_(i, 0);
     }
 }
 
-void row_choice::choose_row(sequence & s, float * logits, sampling_scratch & scratch) const {
-    s.chosen = -1;
+void row_choice::choose_group(const group & rows, sampling_scratch & scratch) const {
+    sequence & s = *rows.of;
+    s.chosen.clear();
     if (s.ask.max_tokens == 0) {
         return;
     }
     try {
-        const bool of_left = s.chooser && s.ask.logprobs_of_left;
-        const token chosen =
-            s.chooser ? s.chooser->choose(logits, scratch) : best_token(logits, limits_.n_vocab);
-        if (s.ask.n_top >= 0 && of_left) {
-            append_left_logprobs(scratch, chosen, s.ask.n_top, s.logprobs);
-        } else if (s.ask.n_top >= 0) {
-            append_logprobs(logits, limits_.n_vocab, chosen, s.ask.n_top, s.logprobs);
+        for (int row = 0; row < rows.n_rows; ++row) {
+            float * logits = rows.logits + static_cast<int64_t>(row) * limits_.n_vocab;
+            s.chosen.push_back(choose_row(s, logits, scratch));
+            // The next row was computed from a guess, and says something only if the guess was right.
+            const auto i = static_cast<size_t>(row);
+            if (i < s.drafts.size() && s.drafts[i] != s.chosen[i]) {
+                break;
+            }
         }
-        if (s.chooser) {
-            s.chooser->accept(chosen);
-        }
-        s.chosen = chosen;
     } catch (...) {
         s.not_chosen = current_error();
     }
+}
+
+token row_choice::choose_row(sequence & s, float * logits, sampling_scratch & scratch) const {
+    const bool of_left = s.chooser && s.ask.logprobs_of_left;
+    const token chosen = s.chooser ? s.chooser->choose(logits, scratch) : best_token(logits, limits_.n_vocab);
+    if (s.ask.n_top >= 0 && of_left) {
+        append_left_logprobs(scratch, chosen, s.ask.n_top, s.logprobs);
+    } else if (s.ask.n_top >= 0) {
+        append_logprobs(logits, limits_.n_vocab, chosen, s.ask.n_top, s.logprobs);
+    }
+    if (s.chooser) {
+        s.chooser->accept(chosen);
+    }
+    return chosen;
 }
 
 }  // namespace jan

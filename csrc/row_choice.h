@@ -10,7 +10,6 @@
 
 #include <functional>
 #include <memory>
-#include <utility>
 #include <vector>
 
 namespace jan {
@@ -28,17 +27,26 @@ class row_choice {
     // sampler's constructor throws.
     std::unique_ptr<sampler> make_sampler(request & ask) const;
 
-    // For the engine's thread. Each sequence whose slice has output is left with the token `chosen`
-    // and its log-probabilities, or with the reason why there is none.
+    // For the engine's thread. Each sequence whose slice has output is left with the tokens `chosen`
+    // and their log-probabilities: one, and for each draft that it equals the next. Or with the
+    // reason why there is none.
     void choose(forward & through, const slice * slices, int n);
 
   private:
-    void choose_row(sequence & s, float * logits, sampling_scratch & scratch) const;
+    // The rows of one sequence, which are chosen from in order, on one thread.
+    struct group {
+        sequence * of;
+        float * logits;
+        int n_rows;
+    };
+
+    void choose_group(const group & rows, sampling_scratch & scratch) const;
+    token choose_row(sequence & s, float * logits, sampling_scratch & scratch) const;
 
     const std::unique_ptr<const token_chain_source> upstream_;
     sampling_limits limits_;
-    std::vector<std::pair<sequence *, float *>> rows_;  // of the pass
-    std::vector<sampling_scratch> scratch_;             // one per thread
+    std::vector<group> groups_;              // of the pass
+    std::vector<sampling_scratch> scratch_;  // one per thread
     const std::function<void(int, int)> work_;
     row_pool pool_;
 };

@@ -102,7 +102,9 @@ bool scheduler::shift(sequence * s, bool movable) {
 
 void scheduler::computed(const slice & done) {
     sequence * s = done.of;
-    ledger_.append(s->lane, s->tokens.data() + s->n_computed, done.n_tokens);
+    const int n_known = std::min(done.n_tokens, s->n_left());
+    ledger_.append(s->lane, s->tokens.data() + s->n_computed, n_known);
+    ledger_.append(s->lane, s->drafts.data(), done.n_tokens - n_known);
     s->n_computed += done.n_tokens;
 }
 
@@ -116,6 +118,9 @@ const step_plan & scheduler::plan(double now_s) {
     plan_.clear();
     plan_.changes.swap(pending_);
     pending_.clear();
+    for (sequence * s : running_) {
+        s->drafts.clear();
+    }
     close_lanes();
     admit(now_s);
     plan_decode();
@@ -241,7 +246,7 @@ void scheduler::plan_decode() {
             park(s);
             continue;
         }
-        plan_.slices.push_back({s, 1, true});
+        plan_.slices.push_back({s, 1, 1});
         ++plan_.n_decode;
     }
     // Making room for an older one may have parked a younger one that was already planned.
@@ -282,7 +287,7 @@ void scheduler::plan_prefill(double now_s) {
         if (n <= 0 || s->lane < 0) {
             continue;
         }
-        plan_.slices.push_back({s, n, n == s->n_left()});
+        plan_.slices.push_back({s, n, n == s->n_left() ? 1 : 0});
         plan_.n_prefill += n;
         n_rows -= n;
     }

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace jan {
@@ -23,6 +24,12 @@ struct sequence {
     int n_left() const { return static_cast<int>(tokens.size()) - n_computed; }
     int n_prompt() const { return static_cast<int>(ask.prompt.size()); }
 
+    // What a row at position `at` is computed from.
+    token row_token(int at) const {
+        const auto i = static_cast<size_t>(at);
+        return i < tokens.size() ? tokens[i] : drafts[i - tokens.size()];
+    }
+
     usage used(double now_s) const {
         usage u;
         u.n_prompt = n_prompt();
@@ -30,6 +37,8 @@ struct sequence {
         u.n_cached = n_cached > 0 ? n_cached : 0;
         u.n_evaluated = n_evaluated;
         u.n_parked = n_parked;
+        u.n_drafted = n_drafted;
+        u.n_accepted = n_accepted;
         u.truncated = truncated;
         const double first_s = first_token_s > 0 ? first_token_s : now_s;
         u.queued_s = (started_s > 0 ? started_s : now_s) - arrived_s;
@@ -49,12 +58,19 @@ struct sequence {
     std::vector<token_logprob> logprobs;  // of those not yet in an event
 
     std::unique_ptr<sampler> chooser;  // null: the most likely token
-    token chosen = -1;                 // what comes next, between the pass and its being told
-    error not_chosen;                  // when chosen is -1: why
+
+    // Guessed to come after `tokens`: the last rows of a slice that goes further than those.
+    std::vector<token> drafts;
+
+    // Between a pass and its being told. Each but the last is the draft at its place.
+    std::vector<token> chosen;
+    std::optional<error> not_chosen;  // why there is no further one
 
     int n_cached = -1;    // prompt tokens found in the cache; -1 before it ran first
     int n_evaluated = 0;  // prompt tokens computed for it, again after parking included
     int n_parked = 0;     // times it had to give its cells away
+    int n_drafted = 0;    // rows computed for a guess
+    int n_accepted = 0;   // tokens that had been guessed
     bool truncated = false;
     bool cancelled = false;
 

@@ -22,11 +22,11 @@ struct lane_change {
     int n_keep;
 };
 
-// The next n_tokens of one sequence; with `output` its last one's logits are wanted.
+// The next n_tokens of one sequence; the logits of its last n_outputs rows are wanted.
 struct slice {
     sequence * of;
     int n_tokens;
-    bool output;
+    int n_outputs;
 };
 
 // The forward passes of a step, each at most one physical batch, its slices sorted by lane.

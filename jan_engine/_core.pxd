@@ -266,6 +266,8 @@ cdef extern from "event.h" namespace "jan" nogil:
         int n_cached
         int n_evaluated
         int n_parked
+        int n_drafted
+        int n_accepted
         bool truncated
         double queued_s
         double prefill_s
@@ -317,6 +319,7 @@ cdef extern from "engine_stats.h" namespace "jan" nogil:
         counter n_submitted, n_finished, n_cancelled, n_failed
         counter n_steps, n_passes, n_parked, n_shifted, n_moved, n_failed_passes
         counter n_prompt_tokens, n_cached_tokens, n_prefill_rows, n_decode_rows
+        counter n_drafted, n_accepted
         atomic_double forward_s, busy_s
         atomic_int n_waiting, n_running
         atomic_int64 n_cells_used, n_cells_running

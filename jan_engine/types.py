@@ -94,6 +94,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     n_cached: int  # prompt tokens found in the cache
     n_evaluated: int  # prompt tokens computed for this request
     n_parked: int  # times it gave way when the cache was full
+    n_drafted: int  # tokens guessed ahead, each of which took a row of a forward pass
+    n_accepted: int  # of those, how many came
     truncated: bool  # the context was shifted
     queued_s: float  # before it got a lane
     prefill_s: float  # from there to the first token

@@ -1,5 +1,5 @@
 // What is drawn depends on the request alone: not on the threads that share the rows, not on who
-// else is there.
+// else is there, not on what was guessed ahead.
 #include "check.h"
 
 #include "engine.h"
@@ -177,6 +177,77 @@ void test_suppressed_tokens_do_not_come_without_sampling_either() {
     }
 }
 
+// The rows of one sequence's slice: those after the first were computed from guesses.
+struct guessing {
+    explicit guessing(std::shared_ptr<const sampling_params> how, const row_choice & choice, int n_top) {
+        request r;
+        r.prompt = {1, 2, 3};
+        r.n_top = n_top;
+        r.sampling = std::move(how);
+        auto chooser = choice.make_sampler(r);
+        s = std::make_unique<sequence>(std::move(r), 0, std::move(chooser));
+        s->lane = 0;
+    }
+
+    // What comes when `drafts` are guessed after the tokens there are.
+    std::vector<token> guess(row_choice & choice, null_forward & through, std::vector<token> drafts) {
+        s->drafts = std::move(drafts);
+        const int n_drafts = static_cast<int>(s->drafts.size());
+        const slice all{s.get(), s->n_left() + n_drafts, 1 + n_drafts};
+        CHECK(through.run(&all, 1) == pass_status::done);
+        choice.choose(through, &all, 1);
+        s->n_computed = static_cast<int>(s->tokens.size());
+        s->n_computed += static_cast<int>(s->chosen.size()) - 1;
+        through.apply({lane_change::kind::trim, 0, -1, s->n_computed, 0});
+        s->tokens.insert(s->tokens.end(), s->chosen.begin(), s->chosen.end());
+        return s->chosen;
+    }
+
+    std::unique_ptr<sequence> s;
+};
+
+void test_rows_are_chosen_from_until_a_guess_was_wrong(bool samples) {
+    null_options model;
+    model.shape = {kv_mode::streams, 1, 256, 256, true};
+    row_choice choice(*pieces(model.n_vocab), 256, nullptr, 2);
+    std::shared_ptr<sampling_params> how;
+    if (samples) {
+        how = std::make_shared<sampling_params>();
+        how->seed = 5;
+        how->repeat_penalty = 1.1f;
+    }
+    std::vector<token> text;
+    std::vector<token_logprob> logprobs;
+    for (const bool guesses : {false, true}) {
+        null_forward through(model);
+        guessing one(how, choice, 2);
+        if (!guesses) {
+            while (text.size() < 20) {
+                text.push_back(one.guess(choice, through, {}).at(0));
+            }
+            logprobs = one.s->logprobs;
+            continue;
+        }
+        const auto of_text = [&](size_t from, size_t to) {
+            return std::vector<token>(text.begin() + static_cast<std::ptrdiff_t>(from),
+                                      text.begin() + static_cast<std::ptrdiff_t>(to));
+        };
+        CHECK(one.guess(choice, through, of_text(0, 4)) == of_text(0, 5));  // all right
+        auto drafts = of_text(5, 10);
+        drafts[2] = (drafts[2] + 1) % model.n_vocab;
+        CHECK(one.guess(choice, through, drafts) == of_text(5, 8));  // the third is wrong
+        drafts = of_text(8, 10);
+        drafts[0] = (drafts[0] + 1) % model.n_vocab;
+        CHECK(one.guess(choice, through, drafts) == of_text(8, 9));  // right after a wrong one is nothing
+        CHECK(one.guess(choice, through, of_text(9, 19)) == of_text(9, 20));
+        CHECK(one.s->logprobs.size() == logprobs.size());
+        for (size_t i = 0; i < logprobs.size(); ++i) {
+            CHECK(one.s->logprobs[i].id == logprobs[i].id);
+            CHECK(one.s->logprobs[i].logprob == logprobs[i].logprob);
+        }
+    }
+}
+
 }  // namespace
 
 int main() {
@@ -184,5 +255,7 @@ int main() {
     test_a_combination_that_needs_upstream_is_refused_without_it();
     test_no_sampler_is_made_for_whom_there_is_no_place();
     test_suppressed_tokens_do_not_come_without_sampling_either();
+    test_rows_are_chosen_from_until_a_guess_was_wrong(false);
+    test_rows_are_chosen_from_until_a_guess_was_wrong(true);
     CHECK_DONE();
 }

@@ -157,6 +157,7 @@ class counted_forward final : public forward {
     explicit counted_forward(const null_options & o) : inner_(o) {}
     const kv_shape & shape() const override { return inner_.shape(); }
     int max_rows() const override { return inner_.max_rows(); }
+    int max_outputs() const override { return inner_.max_outputs(); }
     int n_vocab() const override { return inner_.n_vocab(); }
     bool can_shift() const override { return true; }
     pass_status run(const slice * slices, int n) override {

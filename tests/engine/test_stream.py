@@ -250,6 +250,8 @@ def finish() -> Finish:
         n_cached=0,
         n_evaluated=1,
         n_parked=0,
+        n_drafted=0,
+        n_accepted=0,
         truncated=False,
         queued_s=0,
         prefill_s=0,

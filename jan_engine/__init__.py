@@ -20,6 +20,7 @@ from jan_engine.errors import (
     UnsupportedModelFormat,
     WriteFailed,
 )
+from jan_engine.json_schema import gbnf_from_schema
 from jan_engine.llm import LLM
 from jan_engine.model import Model
 from jan_engine.quantization import quantize, quantize_types
@@ -77,6 +78,7 @@ __all__ = [
     "backends",
     "build_info",
     "devices",
+    "gbnf_from_schema",
     "quantize",
     "quantize_types",
 ]

@@ -36,6 +36,10 @@ cdef extern from "log.h" namespace "jan" nogil:
     vector[log_record] drain_log() except +raise_jan_error
 
 
+cdef extern from "json_schema.h" namespace "jan" nogil:
+    string json_schema_to_gbnf(string_view schema_json) except +raise_jan_error
+
+
 cdef extern from "backend.h" namespace "jan" nogil:
     cdef enum class backend_status(int):
         pass

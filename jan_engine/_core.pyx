@@ -26,6 +26,15 @@ def take_log() -> list[tuple[int, str]]:
     return [(<int>record.level, _text(record.text)) for record in drain_log()]
 
 
+def schema_grammar(bytes schema_json not None) -> str:
+    cdef string grammar
+    cdef const char * data = schema_json
+    cdef size_t size = len(schema_json)
+    with nogil:
+        grammar = json_schema_to_gbnf(string_view(data, size))
+    return _text(grammar)
+
+
 def open_backends(bytes folder not None) -> None:
     cdef string path = folder
     with nogil:

@@ -38,6 +38,9 @@ MAY_INCLUDE_UPSTREAM = {
     "trial",
     "vocab",
 }
+# Of upstream's common/, which promises no interface: a new pin may break this file and no other.
+MAY_INCLUDE_COMMON = "csrc/chat_bridge.cpp"
+COMMON_HEADER = re.compile(r'#include "common/')
 UPSTREAM_HEADER = re.compile(r'#include "(llama|ggml|gguf)(-[\w-]+)?\.h"')
 DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "vendor/llama.cpp/README.md")
 SQL = re.compile(r"\b(SELECT .+ FROM|INSERT INTO|UPDATE .+ SET|DELETE FROM|CREATE TABLE)\b")
@@ -95,6 +98,15 @@ def test_upstream_is_included_only_where_it_is_wrapped() -> None:
             assert path.stem in MAY_INCLUDE_UPSTREAM, path.name
 
 
+def test_one_file_includes_what_promises_no_interface() -> None:
+    found = [
+        name_of(path)
+        for path in sources()
+        if path.suffix in {".h", ".cpp", ".pxd", ".pyx"} and COMMON_HEADER.search(path.read_text())
+    ]
+    assert found == [MAY_INCLUDE_COMMON]
+
+
 def test_sql_is_written_in_stores_only() -> None:
     for path in sources():
         if path.suffix == ".py" and name_of(path).startswith("server/") and path.stem != "store":
@@ -105,13 +117,16 @@ def test_nothing_is_written_into_upstream() -> None:
     ours = {
         "CMakeLists.txt",
         "README.md",
+        "common_log.cpp",
         "cuda.cmake",
         "fetch.py",
+        "llama_common.cmake",
         "patient_wait.h",
         "pin.toml",
         "processor.cmake",
         "vulkan.cmake",
         "vulkan_layer_settings.h",
+        "warning_to_log.h",
     }
     found = {name_of(p) for p in tracked() if name_of(p).startswith("vendor/")}
     assert found == {f"vendor/llama.cpp/{name}" for name in ours}

@@ -21,7 +21,8 @@ engine::engine(std::unique_ptr<forward> model, std::shared_ptr<const piece_table
           return o;
       }()),
       shape_(forward_->shape()), choice_(*pieces_, shape_.n_ctx, std::move(upstream), options_.n_row_threads),
-      ledger_(shape_), scheduler_(options_.schedule, ledger_, cost_), thread_([this] { run(); }) {}
+      grammars_(pieces_), ledger_(shape_), scheduler_(options_.schedule, ledger_, cost_),
+      thread_([this] { run(); }) {}
 
 engine::~engine() {
     close(false);
@@ -31,6 +32,9 @@ engine::~engine() {
 
 uint64_t engine::submit(request ask) {
     check(ask, shape_.n_ctx, pieces_->n_tokens());
+    if (ask.constraint && !grammars_.made(*ask.constraint->grammar)) {
+        throw error(errc::invalid_argument, "constraint: it was compiled for another engine");
+    }
     if (closed_) {
         throw error(errc::engine_closed, "the engine is closed");
     }
@@ -42,15 +46,19 @@ uint64_t engine::submit(request ask) {
             .with("retry_after_ms", std::max<int64_t>(1000, std::llround(wait_s * 1000 / 4)));
     }
     std::unique_ptr<sampler> chooser;
+    std::unique_ptr<constraint> bounds;
     try {
         chooser = choice_.make_sampler(ask);  // takes its time, so only for whom there is a place
+        if (ask.constraint) {
+            bounds = std::make_unique<constraint>(ask.constraint, *pieces_, ask.shown);
+        }
     } catch (...) {
         n_open_.fetch_sub(1);
         throw;
     }
     ask.id = next_id_.fetch_add(1);
     const uint64_t id = ask.id;
-    if (!inbox_.put({command::kind::submit, id, std::move(ask), std::move(chooser)})) {
+    if (!inbox_.put({command::kind::submit, id, std::move(ask), std::move(chooser), std::move(bounds)})) {
         n_open_.fetch_sub(1);
         throw error(errc::engine_closed, "the engine is closed");
     }
@@ -102,7 +110,8 @@ bool engine::obey(bool wait) {
     for (command & c : commands_) {
         switch (c.what) {
             case command::kind::submit: {
-                auto s = std::make_unique<sequence>(std::move(c.ask), now_s_, std::move(c.chooser));
+                auto s = std::make_unique<sequence>(std::move(c.ask), now_s_, std::move(c.chooser),
+                                                    std::move(c.bounds));
                 scheduler_.submit(s.get());
                 sequences_.emplace(c.id, std::move(s));
                 break;

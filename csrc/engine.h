@@ -1,6 +1,7 @@
 // One model's engine: a thread that runs the step loop for every request there is.
 #pragma once
 
+#include "constraint/grammar_cache.h"
 #include "cost_model.h"
 #include "engine_stats.h"
 #include "forward.h"
@@ -53,6 +54,9 @@ class engine {
     // See outbox::take.
     bool take(event_batch & into, double timeout_s) { return outbox_.take(into, timeout_s); }
 
+    // Compiles what request::constraint needs: see grammar_cache.
+    grammar_cache & grammars() { return grammars_; }
+
     const kv_shape & shape() const { return shape_; }
     const engine_stats & stats() const { return stats_; }
     std::vector<step_trace::entry> trace() const { return trace_.read(); }
@@ -78,6 +82,7 @@ class engine {
     const engine_options options_;
     const kv_shape shape_;
     row_choice choice_;
+    grammar_cache grammars_;
 
     // The engine's thread alone uses these.
     kv_ledger ledger_;

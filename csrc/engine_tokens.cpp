@@ -47,7 +47,11 @@ void engine::take_tokens(sequence & s) {
             ++s.n_accepted;
             stats_.n_accepted.fetch_add(1);
         }
-        if (const auto reason = take_token(s, s.chosen[i])) {
+        std::optional<finish_reason> reason = take_token(s, s.chosen[i]);
+        if (s.bounds && i + 1 == n && s.bounds->finished()) {
+            reason = finish_reason::stop;
+        }
+        if (reason) {
             // What was chosen after the last token never comes.
             s.logprobs.resize(s.logprobs.size() - (n - 1 - i) * static_cast<size_t>(s.ask.n_top + 1));
             end(s, *reason);
@@ -70,7 +74,8 @@ std::optional<finish_reason> engine::take_token(sequence & s, token chosen) {
     if (pieces_->ends_generation(chosen) && !s.ask.ignore_eos) {
         return finish_reason::stop;
     }
-    if (s.text.add(pieces_->bytes(chosen))) {
+    const bool shown = std::find(s.ask.shown.begin(), s.ask.shown.end(), chosen) != s.ask.shown.end();
+    if (s.text.add(shown ? pieces_->special(chosen) : pieces_->bytes(chosen))) {
         return finish_reason::stop;
     }
     if (s.ask.max_tokens > 0 && static_cast<int>(s.made.size()) >= s.ask.max_tokens) {

@@ -18,9 +18,10 @@ namespace jan {
 struct command {
     enum class kind : int { submit, cancel, drain, abort };
     kind what;
-    uint64_t id = 0;                             // for cancel
-    request ask;                                 // for submit
-    std::unique_ptr<sampler> chooser = nullptr;  // for submit; null: the most likely token
+    uint64_t id = 0;                               // for cancel
+    request ask;                                   // for submit
+    std::unique_ptr<sampler> chooser = nullptr;    // for submit; null: the most likely token
+    std::unique_ptr<constraint> bounds = nullptr;  // for submit; null: any text
 };
 
 class inbox {

@@ -25,6 +25,13 @@ void check(const request & ask, int n_ctx, int n_vocab) {
     if (ask.max_tokens < -1 || ask.n_keep < 0) {
         throw error(errc::invalid_argument, "max_tokens and n_keep: must not be negative");
     }
+    for (const token id : ask.shown) {
+        if (id < 0 || id >= n_vocab) {
+            throw error(errc::invalid_argument,
+                        "shown_tokens: token id " + std::to_string(id) + " is outside the vocabulary")
+                .with("token", id);
+        }
+    }
     if (ask.n_top < -1 || ask.n_top > n_vocab) {
         throw error(errc::invalid_argument,
                     "logprobs: must be between 0 and the vocabulary's " + std::to_string(n_vocab));

@@ -1,6 +1,7 @@
 // What a caller asks the engine for. Plain data, immutable once submitted.
 #pragma once
 
+#include "constraint/constraint.h"
 #include "sampling/sampling_params.h"
 #include "token.h"
 
@@ -17,8 +18,10 @@ struct request {
     int max_tokens = -1;            // -1: until the context is full
     int n_top = -1;                 // log-probabilities: -1 none, 0 of the chosen token, n of the n best too
     bool logprobs_of_left = false;  // of what the samplers left, not of all that the model says
-    std::shared_ptr<const sampling_params> sampling;  // null: the most likely token
-    int n_keep = 0;                                   // prompt tokens that survive a context shift
+    std::shared_ptr<const sampling_params> sampling;      // null: the most likely token
+    std::shared_ptr<const constraint_params> constraint;  // null: any text
+    std::vector<token> shown;                             // tokens that are usually not, as they are written
+    int n_keep = 0;                                       // prompt tokens that survive a context shift
     bool shift_context = false;
     bool ignore_eos = false;   // with `sampling` such tokens are banned, otherwise passed over
     bool cache_prompt = true;  // false: reuses nobody's cells and offers its own to nobody

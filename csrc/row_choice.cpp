@@ -96,15 +96,43 @@ void row_choice::choose_group(const group & rows, sampling_scratch & scratch) co
             if (i < s.drafts.size() && s.drafts[i] != s.chosen[i]) {
                 break;
             }
+            if (s.bounds && s.bounds->finished()) {
+                break;
+            }
         }
     } catch (...) {
         s.not_chosen = current_error();
     }
 }
 
+token row_choice::choose_freely(sequence & s, float * logits, sampling_scratch & scratch) const {
+    return s.chooser ? s.chooser->choose(logits, scratch) : best_token(logits, limits_.n_vocab);
+}
+
+// As llama.cpp's server does: a token is chosen freely, and only if the grammar has no place for it
+// is one chosen again, from what the grammar allows.
+token row_choice::choose_within(sequence & s, float * logits, sampling_scratch & scratch) const {
+    token chosen = choose_freely(s, logits, scratch);
+    // More than once only where a lazy grammar is about to begin and refuses token by token.
+    while (!s.bounds->allows(chosen)) {
+        const std::shared_ptr<const token_mask> allowed = s.bounds->allowed();
+        if (allowed->empty()) {
+            throw error(errc::invalid_argument, "grammar: no token of this vocabulary can go on from here");
+        }
+        scratch.allowed.resize(static_cast<size_t>(limits_.n_vocab));
+        allowed->apply(logits, scratch.allowed.data());
+        chosen = choose_freely(s, scratch.allowed.data(), scratch);
+        if (!allowed->allows(chosen)) {
+            throw error(errc::invalid_argument, "grammar: every token that it allows here is banned");
+        }
+    }
+    s.bounds->accept(chosen);
+    return chosen;
+}
+
 token row_choice::choose_row(sequence & s, float * logits, sampling_scratch & scratch) const {
     const bool of_left = s.chooser && s.ask.logprobs_of_left;
-    const token chosen = s.chooser ? s.chooser->choose(logits, scratch) : best_token(logits, limits_.n_vocab);
+    const token chosen = s.bounds ? choose_within(s, logits, scratch) : choose_freely(s, logits, scratch);
     if (s.ask.n_top >= 0 && of_left) {
         append_left_logprobs(scratch, chosen, s.ask.n_top, s.logprobs);
     } else if (s.ask.n_top >= 0) {

@@ -42,6 +42,8 @@ class row_choice {
 
     void choose_group(const group & rows, sampling_scratch & scratch) const;
     token choose_row(sequence & s, float * logits, sampling_scratch & scratch) const;
+    token choose_freely(sequence & s, float * logits, sampling_scratch & scratch) const;
+    token choose_within(sequence & s, float * logits, sampling_scratch & scratch) const;
 
     const std::unique_ptr<const token_chain_source> upstream_;
     sampling_limits limits_;

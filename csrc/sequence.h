@@ -18,8 +18,10 @@ namespace jan {
 // is still to be computed, so a sequence that generates has exactly one token left, and one
 // that lost its cells simply has more.
 struct sequence {
-    explicit sequence(request r, double now_s, std::unique_ptr<sampler> how = nullptr)
-        : ask(std::move(r)), tokens(ask.prompt), text(ask.stop), chooser(std::move(how)), arrived_s(now_s) {}
+    explicit sequence(request r, double now_s, std::unique_ptr<sampler> how = nullptr,
+                      std::unique_ptr<constraint> within = nullptr)
+        : ask(std::move(r)), tokens(ask.prompt), text(ask.stop), chooser(std::move(how)),
+          bounds(std::move(within)), arrived_s(now_s) {}
 
     int n_left() const { return static_cast<int>(tokens.size()) - n_computed; }
     int n_prompt() const { return static_cast<int>(ask.prompt.size()); }
@@ -57,7 +59,8 @@ struct sequence {
     size_t n_told = 0;                    // of made, already in an event
     std::vector<token_logprob> logprobs;  // of those not yet in an event
 
-    std::unique_ptr<sampler> chooser;  // null: the most likely token
+    std::unique_ptr<sampler> chooser;    // null: the most likely token
+    std::unique_ptr<constraint> bounds;  // that its text stays within; null: none
 
     // Guessed to come after `tokens`: the last rows of a slice that goes further than those.
     std::vector<token> drafts;

@@ -110,7 +110,7 @@ std::shared_ptr<const piece_table> vocab::pieces() const {
     auto table = std::make_shared<piece_table>();
     const int n_tokens = llama_vocab_n_tokens(handle_);
     for (token id = 0; id < n_tokens; ++id) {
-        table->add(piece(id, false), llama_vocab_is_eog(handle_, id));
+        table->add(piece(id, false), llama_vocab_is_eog(handle_, id), piece(id, true));
     }
     return table;
 }

@@ -1,6 +1,15 @@
 """The engine without the server: load a GGUF file, look at it, run it, quantise it."""
 
 from jan_engine.backend import Backend, Device, backends, build_info, devices
+from jan_engine.constraint import (
+    Choices,
+    CompiledConstraint,
+    Constraint,
+    Grammar,
+    JsonSchema,
+    Regex,
+    Triggers,
+)
 from jan_engine.embedding import Embedder, Pooling
 from jan_engine.engine import AsyncEngine
 from jan_engine.errors import (
@@ -46,7 +55,10 @@ __all__ = [
     "BackendFailure",
     "BadModelFile",
     "Cancelled",
+    "Choices",
+    "CompiledConstraint",
     "Completion",
+    "Constraint",
     "ContextOverflow",
     "Device",
     "Embedder",
@@ -56,8 +68,10 @@ __all__ = [
     "Event",
     "Finish",
     "FinishReason",
+    "Grammar",
     "GreedyRunner",
     "InvalidRequest",
+    "JsonSchema",
     "KvMode",
     "Model",
     "ModelError",
@@ -65,11 +79,13 @@ __all__ = [
     "OutOfMemory",
     "Pooling",
     "QueueFull",
+    "Regex",
     "Request",
     "Sampler",
     "Sampling",
     "Stream",
     "TokenLogprob",
+    "Triggers",
     "Unavailable",
     "UnsupportedFeature",
     "UnsupportedModelFormat",

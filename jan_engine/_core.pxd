@@ -234,6 +234,36 @@ cdef extern from "sampling/sampling_params.h" namespace "jan" nogil:
         vector[sampler_kind] order
 
 
+cdef extern from "constraint/compiled_grammar.h" namespace "jan" nogil:
+    cdef cppclass compiled_grammar:
+        size_t n_bytes()
+
+
+cdef extern from "constraint/grammar_cache.h" namespace "jan" nogil:
+    cdef cppclass grammar_cache:
+        shared_ptr[compiled_grammar] gbnf(const string & text, const string & root) except +raise_jan_error
+        shared_ptr[compiled_grammar] regex(const string & pattern) except +raise_jan_error
+        shared_ptr[compiled_grammar] choices(const vector[string] & texts) except +raise_jan_error
+        size_t n_bytes()
+        uint64_t n_compiled()
+
+
+cdef extern from "constraint/trigger.h" namespace "jan" nogil:
+    cdef cppclass triggers:
+        vector[token] tokens
+        vector[string] words
+        vector[string] patterns
+
+    void check_triggers "jan::check"(const triggers & what) except +raise_jan_error
+
+
+cdef extern from "constraint/constraint.h" namespace "jan" nogil:
+    cdef cppclass constraint_params:
+        shared_ptr[compiled_grammar] grammar
+        bool lazy
+        triggers begin
+
+
 cdef extern from "request.h" namespace "jan" nogil:
     cdef cppclass request:
         vector[token] prompt
@@ -241,6 +271,8 @@ cdef extern from "request.h" namespace "jan" nogil:
         int n_top
         bool logprobs_of_left
         shared_ptr[const sampling_params] sampling
+        shared_ptr[const constraint_params] constraint
+        vector[token] shown
         int n_keep
         bool shift_context
         bool ignore_eos
@@ -368,6 +400,7 @@ cdef extern from "engine.h" namespace "jan" nogil:
         scheduler_options schedule
 
     cdef cppclass engine:
+        grammar_cache & grammars()
         uint64_t submit(request ask) except +raise_jan_error
         void cancel(uint64_t id) except +raise_jan_error
         void close(bool drain) except +raise_jan_error

@@ -106,6 +106,9 @@ class SamplingParams:
     ) -> Self: ...
 
 @final
+class CompiledGrammar: ...
+
+@final
 class Engine:
     def __new__(
         cls,
@@ -128,6 +131,9 @@ class Engine:
         calibrate_s: float,
         check_integrity: bool,
     ) -> Self: ...
+    def compile_gbnf(self, text: bytes, root: bytes) -> CompiledGrammar: ...
+    def compile_regex(self, pattern: bytes) -> CompiledGrammar: ...
+    def compile_choices(self, texts: list[bytes]) -> CompiledGrammar: ...
     def submit(
         self,
         prompt: list[int],
@@ -144,6 +150,9 @@ class Engine:
         cache_salt: bytes,
         caller: bytes,
         stop: list[bytes],
+        grammar: CompiledGrammar | None,
+        triggers_: tuple[list[int], list[bytes], list[bytes]] | None,
+        shown: list[int],
     ) -> int: ...
     def cancel(self, request_id: int) -> None: ...
     def close(self, drain: bool) -> None: ...

@@ -351,6 +351,12 @@ cdef class SamplingParams:
         self.shared = made
 
 
+cdef class CompiledGrammar:
+    """A grammar made ready for one engine's vocabulary. Immutable, for any number of requests."""
+
+    cdef shared_ptr[compiled_grammar] shared
+
+
 cdef class Engine:
     """The step loop over one model, on a thread of its own. Any thread may call anything."""
 
@@ -413,6 +419,28 @@ cdef class Engine:
         with nogil:
             self.owned.reset()
 
+    def compile_gbnf(self, bytes text not None, bytes root not None) -> CompiledGrammar:
+        cdef string text_ = text
+        cdef string root_ = root
+        made = CompiledGrammar()
+        with nogil:
+            made.shared = dereference(self.owned).grammars().gbnf(text_, root_)
+        return made
+
+    def compile_regex(self, bytes pattern not None) -> CompiledGrammar:
+        cdef string pattern_ = pattern
+        made = CompiledGrammar()
+        with nogil:
+            made.shared = dereference(self.owned).grammars().regex(pattern_)
+        return made
+
+    def compile_choices(self, list texts not None) -> CompiledGrammar:
+        cdef vector[string] texts_ = texts
+        made = CompiledGrammar()
+        with nogil:
+            made.shared = dereference(self.owned).grammars().choices(texts_)
+        return made
+
     def submit(
         self,
         list prompt not None,
@@ -429,9 +457,13 @@ cdef class Engine:
         bytes cache_salt not None,
         bytes caller not None,
         list stop not None,
+        CompiledGrammar grammar,
+        triggers_: tuple[list[int], list[bytes], list[bytes]] | None,
+        list shown not None,
     ) -> int:
         cdef request ask
         cdef uint64_t id_
+        cdef shared_ptr[constraint_params] within
         ask.prompt = prompt
         ask.max_tokens = max_tokens
         ask.n_top = n_top
@@ -446,6 +478,15 @@ cdef class Engine:
         ask.cache_salt = cache_salt
         ask.caller = caller
         ask.stop = stop
+        ask.shown = shown
+        if grammar is not None:
+            within = make_shared[constraint_params]()
+            within.get().grammar = grammar.shared
+            if triggers_ is not None:
+                within.get().lazy = True
+                within.get().begin.tokens, within.get().begin.words, within.get().begin.patterns = triggers_
+                check_triggers(within.get().begin)
+            ask.constraint = <shared_ptr[const constraint_params]>within
         with nogil:
             id_ = dereference(self.owned).submit(move(ask))
         return id_
@@ -500,6 +541,8 @@ cdef class Engine:
     def stats(self) -> dict[str, object]:
         cdef const engine_stats * s = &dereference(self.owned).stats()
         return {
+            "n_grammars": dereference(self.owned).grammars().n_compiled(),
+            "n_grammar_bytes": dereference(self.owned).grammars().n_bytes(),
             "n_submitted": s.n_submitted.load(),
             "n_finished": s.n_finished.load(),
             "n_cancelled": s.n_cancelled.load(),

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from jan_engine import _core
+from jan_engine.constraint import CompiledConstraint, Constraint, compile_constraint
 from jan_engine.model import Model
 from jan_engine.stream import Stream
 from jan_engine.types import EngineOptions, Event, Request, open_core, read_event, submit
@@ -41,7 +42,8 @@ class AsyncEngine:
         """Queue a request. Its events come on the running loop.
 
         Raises InvalidRequest, ContextOverflow, QueueFull or EngineClosed at once. A text prompt
-        is tokenised here: tokenise long ones on another thread and pass the ids.
+        is tokenised here, and a constraint compiled: on another thread do so for long ones, and
+        pass the ids and what compile() returned.
         """
         prompt = request.prompt
         if isinstance(prompt, str):
@@ -61,6 +63,13 @@ class AsyncEngine:
         for event in self._streams.add(request_id, stream):
             stream.deliver(event)
         return stream
+
+    def compile(self, constraint: Constraint) -> CompiledConstraint:
+        """A constraint for any number of this engine's requests; on any thread.
+
+        Raises InvalidRequest. The engine remembers what it compiled, so asking again is cheap.
+        """
+        return compile_constraint(self.core, constraint)
 
     def stats(self) -> dict[str, Any]:
         """Counters, sums and histograms since the start, read without stopping anything."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from jan_engine import _core
+from jan_engine.errors import InvalidRequest
 
 __all__ = ["gbnf_from_schema"]
 
@@ -18,6 +19,9 @@ def gbnf_from_schema(schema: Mapping[str, object] | str | bytes) -> str:
     """
     if isinstance(schema, str):
         schema = schema.encode()
-    return _core.schema_grammar(
-        schema if isinstance(schema, bytes) else msgspec.json.encode(schema)
-    )
+    if not isinstance(schema, bytes):
+        try:
+            schema = msgspec.json.encode(schema)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise InvalidRequest(f"json_schema: {error}") from None
+    return _core.schema_grammar(schema)

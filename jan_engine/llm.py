@@ -9,6 +9,7 @@ from typing import Self
 
 import msgspec
 
+from jan_engine.constraint import CompiledConstraint, Constraint, compile_constraint
 from jan_engine.errors import EngineClosed, QueueFull
 from jan_engine.model import Model
 from jan_engine.sampling import Sampling
@@ -39,6 +40,7 @@ class LLM:
         max_tokens: int | None = None,
         stop: Sequence[str] = (),
         sampling: Sampling | None = None,
+        constraint: Constraint | None = None,
     ) -> list[Completion]:
         """One answer per prompt, in order. A Request brings its own of everything else.
 
@@ -57,6 +59,7 @@ class LLM:
                         max_tokens=max_tokens,
                         stop=list(stop),
                         sampling=sampling,
+                        constraint=constraint,
                         stream=False,
                     )
                 )
@@ -78,6 +81,10 @@ class LLM:
             if n_open:
                 self._cancel(order, answers)
         return [_completion(answers[request_id]) for request_id in order]
+
+    def compile(self, constraint: Constraint) -> CompiledConstraint:
+        """A constraint for any number of this engine's requests. Raises InvalidRequest."""
+        return compile_constraint(self.core, constraint)
 
     def _read(self, answers: dict[int, Event]) -> int:
         told = self.core.take(0.2)  # not for ever, so that Ctrl-C is heard

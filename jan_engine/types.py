@@ -8,6 +8,13 @@ from typing import Any, NamedTuple
 import msgspec
 
 from jan_engine import _core, log
+from jan_engine.constraint import (
+    CompiledConstraint,
+    Constraint,
+    Triggers,
+    compile_constraint,
+    read_triggers,
+)
 from jan_engine.errors import EngineError, InvalidRequest, ModelError
 from jan_engine.model import Model
 from jan_engine.native_int import native_int, token_ids
@@ -60,6 +67,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens: int | None = None  # None: until the context is full
     stop: list[str] = []
     sampling: Sampling | None = None  # None: always the most likely token
+    constraint: Constraint | CompiledConstraint | None = None  # what the text has to be
+    triggers: Triggers | None = None  # the constraint holds only from one of these on
+    shown_tokens: tuple[int, ...] = ()  # in the text as they are written, though they are not text
     ignore_eos: bool = False
     logprobs: int | None = None  # of the chosen token, and of so many best ones beside it
     post_sampling_logprobs: bool = False  # among what the samplers left, not all the model says
@@ -179,6 +189,11 @@ def submit(core: _core.Engine, request: Request, prompt: list[int]) -> int:
         raise InvalidRequest(f"max_tokens: {request.max_tokens} is negative")
     if request.logprobs is not None and request.logprobs < 0:
         raise InvalidRequest(f"logprobs: {request.logprobs} is negative")
+    within = request.constraint
+    if within is None and request.triggers is not None:
+        raise InvalidRequest("triggers: there is no constraint for them to begin")
+    if within is not None and not isinstance(within, CompiledConstraint):
+        within = compile_constraint(core, within)
     return core.submit(
         token_ids("prompt", prompt),
         max_tokens=native_int(
@@ -195,6 +210,9 @@ def submit(core: _core.Engine, request: Request, prompt: list[int]) -> int:
         cache_salt=request.cache_salt.encode(),
         caller=request.caller.encode(),
         stop=[text.encode() for text in request.stop],
+        grammar=None if within is None else within.core,
+        triggers_=None if request.triggers is None else read_triggers(request.triggers),
+        shown=token_ids("shown_tokens", list(request.shown_tokens)),
     )
 
 

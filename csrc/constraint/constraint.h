@@ -1,0 +1,57 @@
+// How far one request's text is in its grammar, and when the grammar begins to hold.
+#pragma once
+
+#include "constraint/compiled_grammar.h"
+#include "constraint/trigger.h"
+#include "piece_table.h"
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+namespace jan {
+
+// What a request asks for. Immutable and shared.
+struct constraint_params {
+    std::shared_ptr<compiled_grammar> grammar;
+    bool lazy = false;  // free text until something triggers it
+    triggers begin;     // what does
+};
+
+// For one thread at a time; the automaton behind it is shared with other requests. Whatever goes
+// beyond the automaton's limits throws invalid_argument.
+class constraint {
+  public:
+    // `shown`: tokens without a text of their own that are shown nevertheless, as they are written.
+    constraint(std::shared_ptr<const constraint_params> params, const piece_table & pieces,
+               std::vector<token> shown);
+
+    bool allows(token id);
+    void accept(token id);  // one that is allowed
+
+    // All that allows() would let through. Where a lazy grammar waits, all but what it refused.
+    std::shared_ptr<const token_mask> allowed();
+
+    // The text is whole and nothing can follow.
+    bool finished() const { return finished_; }
+
+  private:
+    std::string_view text_of(token id) const;
+    int32_t after(token id) const;
+    int32_t after_waiting(token id);
+    std::shared_ptr<const token_mask> with_shown(std::shared_ptr<const token_mask> mask) const;
+
+    const std::shared_ptr<const constraint_params> params_;
+    const piece_table & pieces_;
+    const std::vector<token> shown_;
+    std::shared_ptr<grammar_automaton> automaton_;
+    trigger_search search_;
+    int32_t state_;
+    bool finished_ = false;
+    std::vector<token> refused_;  // by a grammar that waits: they would begin it wrongly
+    token checked_ = -1;          // the token that allows() was asked about last,
+    int32_t after_checked_ = 0;   // and where it leads
+};
+
+}  // namespace jan

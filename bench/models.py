@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import gguf
 import numpy as np
 
 import jan_engine
+from bench.following import following_weights
 from bench.shapes import LLAMA_3_2_1B, NANO, QWEN2_0_5B, Shape
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,10 +31,12 @@ SEED = 20_261_120
 class Family:
     shape: Shape
     vocabulary: str  # of upstream's ggml-vocab-NAME.gguf
+    follows: bool = False  # what it says is settled by the last token: see bench/following.py
 
 
 FAMILIES = {
     "qwen2-0.5b": Family(QWEN2_0_5B, "qwen2"),
+    "qwen2-0.5b-following": Family(replace(QWEN2_0_5B, tied_output=False), "qwen2", follows=True),
     "llama-3.2-1b": Family(LLAMA_3_2_1B, "llama-bpe"),
     "nano": Family(NANO, "llama-spm"),
 }
@@ -67,8 +71,8 @@ def write_f16(family: Family, target: Path) -> None:
     writer.write_kv_data_to_file()
     writer.write_ti_data_to_file()
     rng = np.random.default_rng(SEED)
-    for name, shape in shapes:
-        writer.write_tensor_data(_weights(rng, name, shape))
+    for _, weights in _all_weights(rng, shapes, family.follows):
+        writer.write_tensor_data(weights.astype(_dtype(weights.shape)))
     writer.close()
     partial.rename(target)
 
@@ -77,12 +81,19 @@ def _dtype(shape: tuple[int, ...]) -> np.dtype[np.float16] | np.dtype[np.float32
     return np.dtype(np.float16) if len(shape) > 1 else np.dtype(np.float32)
 
 
+def _all_weights(
+    rng: np.random.Generator, shapes: list[tuple[str, tuple[int, ...]]], follows: bool
+) -> Iterator[tuple[str, np.ndarray]]:
+    noise = ((name, _weights(rng, name, shape)) for name, shape in shapes)
+    return following_weights(noise) if follows else noise
+
+
 def _weights(rng: np.random.Generator, name: str, shape: tuple[int, ...]) -> np.ndarray:
     if name.endswith("norm.weight"):
         return np.ones(shape, dtype=np.float32)
     # Of a size that keeps activations near 1 through any number of layers.
     scale = np.float32(shape[-1] ** -0.5)
-    return (rng.standard_normal(shape, dtype=np.float32) * scale).astype(_dtype(shape))
+    return rng.standard_normal(shape, dtype=np.float32) * scale
 
 
 def _copy_vocabulary(source: gguf.GGUFReader, writer: gguf.GGUFWriter) -> int:

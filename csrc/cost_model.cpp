@@ -86,6 +86,19 @@ double cost_model::at_depth(size_t at, double read_by_row) const {
     return std::max(least_share * of.seconds, of.seconds - slope * of.n_read) + slope * n_read;
 }
 
+int cost_model::least_rows() const {
+    const auto first = std::find_if(seen_.begin(), seen_.end(), [](const seen & of) { return of.n > 0; });
+    return first == seen_.end() ? 0 : sizes[static_cast<size_t>(first - seen_.begin())];
+}
+
+int cost_model::most_rows() const {
+    int most = 0;
+    for (size_t i = 0; i < sizes.size(); ++i) {
+        most = seen_[i].n > 0 ? sizes[i] : most;
+    }
+    return most;
+}
+
 double cost_model::seconds(pass_size size) const {
     const double read_by_row = size.n_rows > 0 ? size.n_read / size.n_rows : 0;
     int below = -1;

@@ -26,6 +26,9 @@ class cost_model {
     // faster than the sizes are learned anew.
     double strain() const { return strain_; }
 
+    int least_rows() const;  // of the passes seen; 0 = none
+    int most_rows() const;
+
     // Never less for more rows, nor for more cells.
     double seconds(pass_size size) const;
 

@@ -18,6 +18,7 @@ engine::engine(std::unique_ptr<forward> model, std::shared_ptr<const piece_table
     : forward_(std::move(model)), pieces_(std::move(pieces)), options_([&] {
           engine_options o = options;
           o.schedule.max_rows = std::min(o.schedule.max_rows, forward_->max_rows());
+          o.schedule.max_outputs = forward_->max_outputs();
           return o;
       }()),
       shape_(forward_->shape()), choice_(*pieces_, shape_.n_ctx, std::move(upstream), options_.n_row_threads),
@@ -141,6 +142,7 @@ void engine::step() {
     const double start_s = clock_s();
     now_s_ = start_s;
     forward_s_ = 0;
+    const uint64_t n_accepted_before = stats_.n_accepted;
     const step_plan & plan = scheduler_.plan(now_s_);
     bool intact = true;
     for (const lane_change & change : plan.changes) {
@@ -161,6 +163,9 @@ void engine::step() {
             }
         }
     }
+    if (plan.n_prefill == 0) {
+        scheduler_.step_took(forward_s_, static_cast<int>(stats_.n_accepted - n_accepted_before));
+    }
     const double end_s = clock_s();
     const auto n_passes = static_cast<int>(plan.pass_ends.size());
     stats_.n_steps.fetch_add(1);
@@ -170,7 +175,7 @@ void engine::step() {
     stats_.forward_s = stats_.forward_s + forward_s_;
     stats_.busy_s = stats_.busy_s + end_s - start_s;
     stats_.step.add(end_s - start_s);
-    stats_.rows_per_step.add(plan.n_decode + plan.n_prefill);
+    stats_.rows_per_step.add(plan.n_decode + plan.n_prefill + plan.n_drafted);
     if (plan.n_prefill > 0) {
         stats_.prefill_rows_per_step.add(plan.n_prefill);
     }
@@ -239,7 +244,9 @@ void engine::run_pass(const slice * slices, int n) {
     stats_.n_passes.fetch_add(1);
     switch (status) {
         case pass_status::done: {
-            (size.n_rows == n ? cost_.decode : cost_.prefill).observe(size, now_s_ - start_s);
+            const bool all_output =
+                std::all_of(slices, slices + n, [](const slice & of) { return of.n_outputs == of.n_tokens; });
+            (all_output ? cost_.decode : cost_.prefill).observe(size, now_s_ - start_s);
             choice_.choose(*forward_, slices, n);
             for (int i = 0; i < n; ++i) {
                 advance(slices[i]);

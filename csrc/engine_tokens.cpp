@@ -17,6 +17,9 @@ void engine::advance(const slice & done) {
     if (n_right < n_drafted) {
         apply({lane_change::kind::trim, s.lane, -1, s.n_computed, 0});
     }
+    if (n_drafted > 0) {
+        scheduler_.guessed(s, n_drafted, n_right);
+    }
     s.n_drafted += n_drafted;
     stats_.n_drafted.fetch_add(static_cast<uint64_t>(n_drafted));
     if (done.n_outputs > 0) {

@@ -25,12 +25,25 @@ token of(uint64_t hash, int n_vocab) {
 null_forward::null_forward(const null_options & options)
     : options_(options), lanes_(static_cast<size_t>(options.shape.n_lanes)) {}
 
-token null_forward::next(const std::vector<token> & tokens, int n_vocab) {
+token null_forward::next(const std::vector<token> & tokens, int n_vocab, int n_memory) {
     uint64_t hash = 1;
-    for (const token id : tokens) {
-        hash = mix(hash, id);
+    const size_t n = tokens.size();
+    for (size_t i = n_memory > 0 ? n - std::min(n, static_cast<size_t>(n_memory)) : 0; i < n; ++i) {
+        hash = mix(hash, tokens[i]);
     }
     return of(hash, n_vocab);
+}
+
+token null_forward::next_of(const lane & all) const {
+    if (options_.n_memory == 0) {
+        return of(all.back()->hash, options_.n_vocab);
+    }
+    const size_t n = std::min(all.size(), static_cast<size_t>(options_.n_memory));
+    uint64_t hash = 1;
+    for (size_t i = all.size() - n; i < all.size(); ++i) {
+        hash = mix(hash, all[i]->id);
+    }
+    return of(hash, options_.n_vocab);
 }
 
 void null_forward::add(lane & to, token id) {
@@ -82,7 +95,7 @@ pass_status null_forward::run(const slice * slices, int n) {
             if (j >= slices[i].n_tokens - slices[i].n_outputs) {
                 const size_t row = logits_.size();
                 logits_.resize(row + static_cast<size_t>(options_.n_vocab));
-                logits_[row + static_cast<size_t>(of(at(s.lane).back()->hash, options_.n_vocab))] = 1;
+                logits_[row + static_cast<size_t>(next_of(at(s.lane)))] = 1;
             }
         }
     }

@@ -1,4 +1,4 @@
-// A forward pass without a model: the next token is a hash of every token before it. It keeps
+// A forward pass without a model: the next token is a hash of those before it. It keeps
 // the cache a model would have and refuses rows that do not continue it, so the engine's tests
 // run in microseconds and its benchmarks see nothing but the engine.
 #pragma once
@@ -19,6 +19,7 @@ struct null_options {
     int max_rows = 512;
     int max_outputs = 512;
     int n_vocab = 64;
+    int n_memory = 0;     // tokens back that the next one depends on; 0 = all
     double pass_s = 0;    // how long a pass takes, slept away
     double row_s = 0;     // and each of its rows
     int fail_token = -1;  // a pass with this token fails
@@ -41,7 +42,7 @@ class null_forward final : public forward {
     void abort() override { abort_ = true; }
 
     // What follows `tokens`.
-    static token next(const std::vector<token> & tokens, int n_vocab);
+    static token next(const std::vector<token> & tokens, int n_vocab, int n_memory = 0);
 
     int64_t n_cells() const { return n_cells_; }  // that hold something
 
@@ -58,6 +59,7 @@ class null_forward final : public forward {
     using lane = std::vector<std::shared_ptr<cell>>;
 
     void add(lane & to, token id);
+    token next_of(const lane & all) const;
     lane & at(int i) { return lanes_[static_cast<size_t>(i)]; }
 
     null_options options_;

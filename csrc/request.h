@@ -25,6 +25,7 @@ struct request {
     bool shift_context = false;
     bool ignore_eos = false;   // with `sampling` such tokens are banned, otherwise passed over
     bool cache_prompt = true;  // false: reuses nobody's cells and offers its own to nobody
+    bool speculate = true;     // false: no row is spent on guesses of what it will say
     bool stream = true;        // false: all text comes with the last event
     std::string cache_salt;    // equal prompts share cells only under equal salts
     std::string caller;        // waiting callers take turns; "" is a caller too

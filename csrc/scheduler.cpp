@@ -87,6 +87,9 @@ bool scheduler::shift(sequence * s, bool movable) {
         return false;
     }
     s->tokens.erase(s->tokens.begin() + n_keep, s->tokens.begin() + n_keep + n_drop);
+    if (s->guesses) {
+        s->guesses->forget();
+    }
     s->truncated = true;
     if (movable && !ledger_.shares_cells(s->lane)) {
         ledger_.shift(s->lane, n_keep, n_drop);
@@ -125,7 +128,8 @@ const step_plan & scheduler::plan(double now_s) {
     admit(now_s);
     plan_decode();
     plan_prefill(now_s);
-    form_passes();
+    plan_drafts();
+    form_passes(plan_.slices, plan_.pass_ends);
     plan_.changes.insert(plan_.changes.end(), pending_.begin(), pending_.end());
     pending_.clear();
     return plan_;
@@ -293,15 +297,14 @@ void scheduler::plan_prefill(double now_s) {
     }
 }
 
-void scheduler::form_passes() {
+void scheduler::form_passes(std::vector<slice> & slices, std::vector<int> & ends) const {
     const auto by_lane = [](const slice & a, const slice & b) { return a.of->lane < b.of->lane; };
-    auto & slices = plan_.slices;
     if (slices.empty()) {
         return;
     }
     if (ledger_.shape().mode == kv_mode::unified) {
         std::sort(slices.begin(), slices.end(), by_lane);
-        plan_.pass_ends.push_back(static_cast<int>(slices.size()));
+        ends.push_back(static_cast<int>(slices.size()));
         return;
     }
     // One buffer per lane: a pass takes neighbouring lanes with equally many rows.
@@ -311,7 +314,7 @@ void scheduler::form_passes() {
     for (size_t i = 1; i <= slices.size(); ++i) {
         if (i == slices.size() || slices[i].n_tokens != slices[i - 1].n_tokens ||
             slices[i].of->lane != slices[i - 1].of->lane + 1) {
-            plan_.pass_ends.push_back(static_cast<int>(i));
+            ends.push_back(static_cast<int>(i));
         }
     }
 }

@@ -5,9 +5,11 @@
 #include "cost_model.h"
 #include "kv_ledger.h"
 #include "sequence.h"
+#include "speculation/draft_plan.h"
 #include "step_plan.h"
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -16,11 +18,13 @@ namespace jan {
 
 struct scheduler_options {
     int max_rows = 512;         // of one pass
+    int max_outputs = 512;      // of them, those whose logits are wanted
     double pass_limit_s = 2;    // a pass of prompts alone is cut to this where more rows do not pay
     double token_gap_s = 0.01;  // between two tokens of a stream, prompts may always take this much
     double slowdown = 2.5;      // or this multiple of the step in which all decode
     double patience_s = 5;      // waiting this long counts as much as being half as long
     int min_shared = 32;        // waiting for another's prefix pays from this many tokens
+    bool speculation = true;    // where decoding leaves time, guess ahead
 };
 
 // What passes cost: those of decoding streams alone, and those with rows of prompts.
@@ -48,6 +52,11 @@ class scheduler {
 
     // The sequence's cells are lost (its lane was emptied by the owner): compute it anew.
     void lost(sequence * s);
+
+    // n guesses were computed for it, of which the first n_right came.
+    void guessed(const sequence & s, int n, int n_right);
+    // What a step without prompts took, and how many of its guesses came.
+    void step_took(double seconds, int n_right);
 
     // Makes room in a lane that reached its context: true when the sequence can go on.
     bool shift(sequence * s, bool movable);
@@ -79,11 +88,14 @@ class scheduler {
     void plan_prefill(double now_s);
     int prefill_rows(int depth, double now_s) const;
     double gap_limit(double now_s) const;
+    void plan_drafts();
+    double seconds_with(const std::vector<int> & n_guesses);
+    double decode_seconds(pass_size size) const;
     bool make_room(int64_t n_cells, const sequence * for_whom);
     void park(sequence * s);
     void empty_lane(int lane);
     void close_lanes();
-    void form_passes();
+    void form_passes(std::vector<slice> & slices, std::vector<int> & ends) const;
 
     scheduler_options options_;
     kv_ledger & ledger_;
@@ -97,6 +109,13 @@ class scheduler {
     std::map<std::string, uint64_t> last_turn_;  // of each caller with a request here
     double scattered_s_ = 0;                     // lost so far to decoding lanes that are not neighbours
     double copy_token_s_ = 1e-5;
+    draft_plan drafts_;
+    draft_purse purse_;
+    std::vector<slice> trial_;  // scratch
+    std::vector<int> trial_ends_;
+    const std::function<double(const std::vector<int> &)> seconds_with_ = [this](const auto & n_guesses) {
+        return seconds_with(n_guesses);
+    };
 };
 
 }  // namespace jan

@@ -30,6 +30,12 @@ void scheduler::give_lane(sequence * s, const prefix_match & match, double now_s
     ledger_.claim(lane, s->ask.id, s->ask.cache_salt, s->ask.cache_prompt, n_most);
     s->tokens.reserve(static_cast<size_t>(n_most) + 1);
     s->made.reserve(static_cast<size_t>(n_most));
+    if (options_.speculation && s->ask.speculate && ledger_.shape().can_truncate && !s->guesses &&
+        n_out > 1) {
+        s->guesses = std::make_unique<drafter>(n_most);
+        s->drafts.reserve(drafter::most);
+        s->chosen.reserve(drafter::most + 1);
+    }
     waiting_.erase(std::find(waiting_.begin(), waiting_.end(), s));
     running_.push_back(s);
     s->lane = lane;

@@ -5,6 +5,7 @@
 #include "kv_ledger.h"
 #include "request.h"
 #include "sampling/sampler.h"
+#include "speculation/drafter.h"
 #include "text_stream.h"
 
 #include <cstddef>
@@ -62,6 +63,7 @@ struct sequence {
     std::unique_ptr<sampler> chooser;    // null: the most likely token
     std::unique_ptr<constraint> bounds;  // that its text stays within; null: none
 
+    std::unique_ptr<drafter> guesses;  // null: nothing is guessed for it
     // Guessed to come after `tokens`: the last rows of a slice that goes further than those.
     std::vector<token> drafts;
 

@@ -38,6 +38,7 @@ struct step_plan {
     std::vector<sequence *> parked;
     int n_decode = 0;   // rows of sequences that generate
     int n_prefill = 0;  // rows of prompts
+    int n_drafted = 0;  // rows of guesses
 
     bool empty() const { return slices.empty(); }
 
@@ -46,7 +47,7 @@ struct step_plan {
         slices.clear();
         pass_ends.clear();
         parked.clear();
-        n_decode = n_prefill = 0;
+        n_decode = n_prefill = n_drafted = 0;
     }
 };
 

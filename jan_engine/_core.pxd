@@ -277,6 +277,7 @@ cdef extern from "request.h" namespace "jan" nogil:
         bool shift_context
         bool ignore_eos
         bool cache_prompt
+        bool speculate
         bool stream
         string cache_salt
         string caller
@@ -390,6 +391,7 @@ cdef extern from "scheduler.h" namespace "jan" nogil:
         double pass_limit_s
         double token_gap_s
         double slowdown
+        bool speculation
 
 
 cdef extern from "engine.h" namespace "jan" nogil:

@@ -128,6 +128,7 @@ class Engine:
         max_waiting: int,
         token_gap_s: float,
         slowdown: float,
+        speculation: bool,
         calibrate_s: float,
         check_integrity: bool,
     ) -> Self: ...
@@ -146,6 +147,7 @@ class Engine:
         shift_context: bool,
         ignore_eos: bool,
         cache_prompt: bool,
+        speculate: bool,
         stream: bool,
         cache_salt: bytes,
         caller: bytes,

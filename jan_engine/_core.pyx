@@ -380,6 +380,7 @@ cdef class Engine:
         int max_waiting,
         double token_gap_s,
         double slowdown,
+        bint speculation,
         double calibrate_s,
         bint check_integrity,
     ):
@@ -390,6 +391,7 @@ cdef class Engine:
         running.schedule.max_rows = n_ubatch
         running.schedule.token_gap_s = token_gap_s
         running.schedule.slowdown = slowdown
+        running.schedule.speculation = speculation
         cdef forward_options through
         cdef null_options nothing
         if source is None:
@@ -453,6 +455,7 @@ cdef class Engine:
         bint shift_context,
         bint ignore_eos,
         bint cache_prompt,
+        bint speculate,
         bint stream,
         bytes cache_salt not None,
         bytes caller not None,
@@ -474,6 +477,7 @@ cdef class Engine:
         ask.shift_context = shift_context
         ask.ignore_eos = ignore_eos
         ask.cache_prompt = cache_prompt
+        ask.speculate = speculate
         ask.stream = stream
         ask.cache_salt = cache_salt
         ask.caller = caller

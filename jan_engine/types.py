@@ -56,6 +56,7 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     max_waiting: int = 1024  # more requests than this without a lane raise QueueFull
     token_gap_s: float = 0.01  # a prompt may delay the tokens of other streams to this gap,
     slowdown: float = 2.5  # or to this multiple of the gap when all decode
+    speculation: bool = True  # guess what repeats, where that pays; the text is the same without
     calibrate_s: float = 1.0  # spent at the start on measuring forward passes
     check_integrity: bool = False  # let the engine check its books after every step
 
@@ -78,6 +79,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     caller: str = ""  # callers take turns
     shift_context: bool = False  # forget the middle instead of ending when the context is full
     n_keep: int = 0  # prompt tokens that a shift spares
+    speculate: bool = True  # False: no guesses for this one
     stream: bool = True  # False: everything comes in the last event
 
 
@@ -174,6 +176,7 @@ def open_core(model: Model, options: EngineOptions) -> _core.Engine:
             max_waiting=native_int("max_waiting", options.max_waiting),
             token_gap_s=options.token_gap_s,
             slowdown=options.slowdown,
+            speculation=options.speculation,
             calibrate_s=options.calibrate_s,
             check_integrity=options.check_integrity,
         )
@@ -206,6 +209,7 @@ def submit(core: _core.Engine, request: Request, prompt: list[int]) -> int:
         shift_context=request.shift_context,
         ignore_eos=request.ignore_eos,
         cache_prompt=request.cache_prompt,
+        speculate=request.speculate,
         stream=request.stream,
         cache_salt=request.cache_salt.encode(),
         caller=request.caller.encode(),

@@ -68,7 +68,14 @@ def contestants(
     t = str(setup.n_threads)
     flags = ["-t", t, "-tb", t, "-np", str(n), "-c", str(n * n_ctx)]
     best = ["--cache-ram", "0", "-fa", "on", "-ub", "512", "-b", "512"]
-    options = EngineOptions(n_parallel=n, n_ctx=n_ctx, n_cells=n * n_ctx, n_threads=setup.n_threads)
+    # Random weights repeat themselves as no real model does, and the others do not guess either.
+    options = EngineOptions(
+        n_parallel=n,
+        n_ctx=n_ctx,
+        n_cells=n * n_ctx,
+        n_threads=setup.n_threads,
+        speculation=False,
+    )
     found: list[Contestant] = [Ours("jan-engine", setup.model, options)]
     if flash:
         other = msgspec.structs.replace(options, flash_attention=True)
@@ -127,7 +134,7 @@ def decode_rate(one: Ours, began: float, n: int) -> float:
 def holes(setup: Setup) -> Iterator[Row]:
     """32 slots of which 4 that are not neighbours stay busy, against 4 slots."""
     rows = Rows("4 busy of 32 slots")
-    options = EngineOptions(n_parallel=32, n_ctx=512, n_threads=setup.n_threads)
+    options = EngineOptions(n_parallel=32, n_ctx=512, n_threads=setup.n_threads, speculation=False)
     few = msgspec.structs.replace(options, n_parallel=4)
     wide, narrow = Ours("32 slots", setup.model, options), Ours("4 slots", setup.model, few)
     for _ in range(setup.rounds):
@@ -231,7 +238,7 @@ def neighbours(setup: Setup) -> Iterator[Row]:
 def cancelling(setup: Setup) -> Iterator[Row]:
     """16 of 32 streams are cancelled half-way: what do the others notice?"""
     rows = Rows("16 of 32 streams cancelled")
-    options = EngineOptions(n_parallel=32, n_ctx=512, n_threads=setup.n_threads)
+    options = EngineOptions(n_parallel=32, n_ctx=512, n_threads=setup.n_threads, speculation=False)
     one = Ours("jan-engine", setup.model, options)
 
     def p99(answers: list[Answer]) -> float:

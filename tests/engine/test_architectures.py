@@ -78,7 +78,7 @@ def options(mode: KvMode, **changes: int) -> EngineOptions:
         cache_type="f32",
         flash_attention=False,
         check_integrity=True,
-        **fields,
+        **fields,  # type: ignore[arg-type]
     )
 
 

@@ -71,6 +71,7 @@ cache_plan plan_cache(const cache_wish & wish) {
     if (wish.flash < 0 && !wish.on_gpu && !wish.quantized && own_cells &&
         shape.n_ctx <= most_ctx_without_flash) {
         plan.flash = 0;
+        plan.timing_decides = !wish.recurrent;  // few layers of those attend, and lanes cannot be cut
     }
     return plan;
 }

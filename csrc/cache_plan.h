@@ -24,7 +24,8 @@ struct cache_wish {
 
 struct cache_plan {
     kv_shape shape;
-    int flash = -1;  // -1: upstream decides
+    int flash = -1;               // -1: upstream decides
+    bool timing_decides = false;  // either kernel would do; `flash` is what to take untimed
 };
 
 // Throws invalid_argument, and out_of_memory when free memory does not hold one lane of 256 cells.

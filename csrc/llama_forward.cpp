@@ -1,7 +1,6 @@
 #include "llama_forward.h"
 
 #include "abort_guard.h"
-#include "cache_plan.h"
 #include "error.h"
 #include "free_memory.h"
 #include "log.h"
@@ -45,10 +44,8 @@ void require(bool condition, const char * what) {
 
 }  // namespace
 
-llama_forward::llama_forward(std::shared_ptr<const model> source, const forward_options & options)
-    : model_(std::move(source)), pool_(checked_n_threads(options.n_threads), options.poll),
-      max_rows_(options.max_rows), batch_{} {
-    const model_facts facts = model_->facts();
+cache_plan llama_forward::plan(const model & source, const forward_options & options) {
+    const model_facts facts = source.facts();
     if (facts.vocab_only) {
         throw error(errc::unsupported_feature, "only the vocabulary of this model was loaded");
     }
@@ -76,9 +73,21 @@ llama_forward::llama_forward(std::shared_ptr<const model> source, const forward_
     }
     wish.cell_bytes = n_numbers * ggml_type_size(type) / static_cast<uint64_t>(ggml_blck_size(type));
     wish.free_bytes = free_memory(facts.n_bytes);
-    const cache_plan plan = plan_cache(wish);
-    shape_ = plan.shape;
-    shape_.n_window = wish.recurrent ? 0 : facts.n_swa;  // where only whole lanes go on, none is cut
+    cache_plan planned = plan_cache(wish);
+    if (!wish.recurrent) {  // where only whole lanes go on, none is cut
+        planned.shape.n_window = facts.n_swa;
+    }
+    return planned;
+}
+
+llama_forward::llama_forward(std::shared_ptr<const model> source, const forward_options & options,
+                             std::shared_ptr<thread_pool> pool)
+    : model_(std::move(source)), pool_(std::move(pool)), max_rows_(options.max_rows), batch_{} {
+    const cache_plan planned = plan(*model_, options);
+    shape_ = planned.shape;
+    if (!pool_) {
+        pool_ = std::make_shared<thread_pool>(checked_n_threads(options.n_threads), options.poll);
+    }
 
     llama_context_params params = llama_context_default_params();
     params.n_ctx = static_cast<uint32_t>(shape_.n_cells);
@@ -89,10 +98,10 @@ llama_forward::llama_forward(std::shared_ptr<const model> source, const forward_
     const auto n_affordable = static_cast<int>(output_bytes / sizeof(float)) / std::max(1, n_vocab_);
     max_outputs_ = std::min(max_rows_, std::max(shape_.n_lanes, n_affordable));
     params.n_outputs_max = static_cast<uint32_t>(max_outputs_);
-    params.n_threads = pool_.n_threads();
-    params.n_threads_batch = pool_.n_threads();
-    params.type_k = params.type_v = type;
-    params.flash_attn_type = static_cast<llama_flash_attn_type>(plan.flash);
+    params.n_threads = pool_->n_threads();
+    params.n_threads_batch = pool_->n_threads();
+    params.type_k = params.type_v = cache_type(options.cache_type);
+    params.flash_attn_type = static_cast<llama_flash_attn_type>(planned.flash);
     params.kv_unified = shape_.mode == kv_mode::unified;
     params.swa_full = true;  // a sliding window forgets what prefix reuse needs
     params.no_perf = true;
@@ -117,14 +126,14 @@ llama_forward::llama_forward(std::shared_ptr<const model> source, const forward_
         throw error(errc::unsupported_feature, "this model computes embeddings, it does not generate text");
     }
     can_shift_ = llama_memory_can_shift(memory_);
-    llama_attach_threadpool(context_.get(), pool_.handle(), pool_.handle());
+    llama_attach_threadpool(context_.get(), pool_->handle(), pool_->handle());
     if (options.n_positions > 0) {  // upstream aborts at the first one the table has not
         shape_.n_ctx = std::min(shape_.n_ctx, options.n_positions);
     }
     if (n_vocab_ == 0) {
         throw error(errc::unsupported_feature, "this model has no vocabulary");
     }
-    try_out(*model_, context_.get());
+    try_out(*model_, context_.get(), planned.flash != 0);
     batch_ = llama_batch_init(max_rows_, 0, 1);
 }
 

@@ -1,6 +1,7 @@
 // The forward pass through llama.cpp. The only file that runs batches of many sequences.
 #pragma once
 
+#include "cache_plan.h"
 #include "forward.h"
 #include "model.h"
 #include "thread_pool.h"
@@ -25,14 +26,19 @@ struct forward_options {
     int poll = thread_pool::usual_poll;
     int kv_mode = -1;                // a kv_mode, or -1: chosen by the machine and n_lanes
     std::string cache_type = "f16";  // of the cache: f16, bf16, f32, q8_0, q4_0 and others
-    int flash_attention = -1;        // -1: where the device has it
+    int flash_attention = -1;        // 0 plain products, 1 the flash kernel, -1 as cache_plan says
 };
 
 class llama_forward final : public forward {
   public:
-    // Throws invalid_argument, unsupported_feature for a model that does not generate, and
-    // out_of_memory when the cache does not fit.
-    llama_forward(std::shared_ptr<const model> source, const forward_options & options);
+    // What the constructor would make of these. Throws invalid_argument, unsupported_feature for a
+    // model that does not generate, and out_of_memory when the cache does not fit.
+    static cache_plan plan(const model & source, const forward_options & options);
+
+    // Throws what plan() throws, and what the context's creation and first pass throw. Those that share
+    // a pool run one at a time; without one it makes its own.
+    llama_forward(std::shared_ptr<const model> source, const forward_options & options,
+                  std::shared_ptr<thread_pool> pool = nullptr);
     ~llama_forward() override;
 
     const kv_shape & shape() const override { return shape_; }
@@ -40,7 +46,7 @@ class llama_forward final : public forward {
     int max_outputs() const override { return max_outputs_; }
     int n_vocab() const override { return n_vocab_; }
     bool can_shift() const override { return can_shift_; }
-    int n_threads() const { return pool_.n_threads(); }
+    int n_threads() const { return pool_->n_threads(); }
 
     pass_status run(const slice * slices, int n) override;
     const std::string & failure() const override { return failure_; }
@@ -60,7 +66,7 @@ class llama_forward final : public forward {
     void restore_lane(int lane, const std::vector<uint8_t> & from);
 
     std::shared_ptr<const model> model_;
-    thread_pool pool_;  // outlives the context it is attached to
+    std::shared_ptr<thread_pool> pool_;  // outlives the context it is attached to
     std::atomic<bool> abort_{false};
     std::unique_ptr<llama_context, deleter> context_;
     llama_memory_t memory_ = nullptr;

@@ -58,9 +58,9 @@ class model {
 
     llama_model * handle() const { return handle_.get(); }
 
-    // Whether a forward pass has succeeded; see trial.h.
-    bool was_tried_out() const { return tried_out_; }
-    void note_tried_out() const { tried_out_ = true; }
+    // Whether a forward pass has succeeded with that attention kernel; see trial.h.
+    bool was_tried_out(bool flash) const { return tried_out_[flash]; }
+    void note_tried_out(bool flash) const { tried_out_[flash] = true; }
 
   private:
     struct deleter {
@@ -71,7 +71,7 @@ class model {
 
     std::unique_ptr<llama_model, deleter> handle_;
     bool vocab_only_;
-    mutable std::atomic<bool> tried_out_{false};
+    mutable std::atomic<bool> tried_out_[2]{};
 };
 
 }  // namespace jan

@@ -8,8 +8,8 @@
 
 namespace jan {
 
-void try_out(const model & source, llama_context * context) {
-    if (source.was_tried_out()) {
+void try_out(const model & source, llama_context * context, bool flash) {
+    if (source.was_tried_out(flash)) {
         return;
     }
     const int32_t n_threads = llama_n_threads(context);
@@ -27,7 +27,7 @@ void try_out(const model & source, llama_context * context) {
         llama_memory_clear(llama_get_memory(context), false);
     }
     llama_set_n_threads(context, n_threads, n_threads_batch);
-    source.note_tried_out();
+    source.note_tried_out(flash);
 }
 
 }  // namespace jan

@@ -12,7 +12,8 @@ namespace jan {
 // needs. On this thread alone: an assertion that fails on a worker still aborts, and one that
 // fails here must not leave workers behind at a barrier. Throws bad_model_file; the context is
 // then good for nothing but llama_free(). Otherwise it is empty again and nothing else changed.
-// Does nothing for a model that passed before, since what can fail depends on the file.
-void try_out(const model & source, llama_context * context);
+// Does nothing for a model that passed before with this attention kernel, since what can fail depends
+// on the file. Where upstream chooses, `flash` is what it chooses on a CPU.
+void try_out(const model & source, llama_context * context, bool flash = true);
 
 }  // namespace jan

@@ -30,6 +30,7 @@ from jan_engine.errors import (
     WriteFailed,
 )
 from jan_engine.json_schema import gbnf_from_schema
+from jan_engine.kernel import AttentionKernel, KernelReason
 from jan_engine.llm import LLM
 from jan_engine.model import Model
 from jan_engine.quantization import quantize, quantize_types
@@ -51,6 +52,7 @@ from jan_engine.types import (
 __all__ = [
     "LLM",
     "AsyncEngine",
+    "AttentionKernel",
     "Backend",
     "BackendFailure",
     "BadModelFile",
@@ -72,6 +74,7 @@ __all__ = [
     "GreedyRunner",
     "InvalidRequest",
     "JsonSchema",
+    "KernelReason",
     "KvMode",
     "Model",
     "ModelError",

@@ -413,6 +413,24 @@ cdef extern from "engine.h" namespace "jan" nogil:
         double clock_s()
 
 
+cdef extern from "kernel_choice.h" namespace "jan" nogil:
+    cdef enum class kernel_reason(int):
+        pass
+
+    cdef cppclass trial_size:
+        int n_lanes
+        int depth
+
+    cdef cppclass kernel_choice:
+        int flash
+        kernel_reason reason
+        double plain_s
+        double flash_s
+        trial_size size
+        int n_rounds
+        string failure
+
+
 cdef extern from "open_engine.h" namespace "jan" nogil:
     cdef cppclass forward_options:
         int n_lanes
@@ -434,7 +452,11 @@ cdef extern from "open_engine.h" namespace "jan" nogil:
         double pass_s
         double row_s
 
-    unique_ptr[engine] open_engine(
+    cdef cppclass opened_engine:
+        unique_ptr[engine] running
+        kernel_choice kernel
+
+    opened_engine open_engine(
         shared_ptr[model] source, const forward_options & options, const engine_options & running
     ) except +raise_jan_error
     unique_ptr[engine] open_null_engine(

@@ -361,6 +361,7 @@ cdef class Engine:
     """The step loop over one model, on a thread of its own. Any thread may call anything."""
 
     cdef unique_ptr[engine] owned
+    cdef kernel_choice chosen
 
     def __cinit__(
         self,
@@ -414,8 +415,11 @@ cdef class Engine:
         through.kv_mode = kv_mode
         through.cache_type = cache_type
         through.flash_attention = flash_attention
+        cdef opened_engine made
         with nogil:
-            self.owned = open_engine(source.shared, through, running)
+            made = open_engine(source.shared, through, running)
+        self.owned = move(made.running)
+        self.chosen = made.kernel
 
     def __dealloc__(self):
         with nogil:
@@ -541,6 +545,18 @@ cdef class Engine:
     @property
     def kv_mode(self) -> int:
         return <int>dereference(self.owned).shape().mode
+
+    def kernel(self) -> dict[str, object]:
+        return {
+            "flash": self.chosen.flash,
+            "reason": <int>self.chosen.reason,
+            "plain_s": self.chosen.plain_s,
+            "flash_s": self.chosen.flash_s,
+            "n_lanes": self.chosen.size.n_lanes,
+            "depth": self.chosen.size.depth,
+            "n_rounds": self.chosen.n_rounds,
+            "failure": _text(self.chosen.failure),
+        }
 
     def stats(self) -> dict[str, object]:
         cdef const engine_stats * s = &dereference(self.owned).stats()

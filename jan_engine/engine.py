@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from jan_engine import _core
 from jan_engine.constraint import CompiledConstraint, Constraint, compile_constraint
+from jan_engine.kernel import AttentionKernel, read_kernel
 from jan_engine.model import Model
 from jan_engine.stream import Stream
 from jan_engine.types import EngineOptions, Event, Request, open_core, read_event, submit
@@ -74,6 +75,11 @@ class AsyncEngine:
     def stats(self) -> dict[str, Any]:
         """Counters, sums and histograms since the start, read without stopping anything."""
         return self.core.stats()
+
+    @property
+    def attention_kernel(self) -> AttentionKernel:
+        """Which one computes here, and the figures that decided it."""
+        return read_kernel(self.core)
 
     def write_trace(self, path: str | Path) -> None:
         """The last steps in Chrome's trace format, for chrome://tracing or Perfetto."""

@@ -11,6 +11,7 @@ import msgspec
 
 from jan_engine.constraint import CompiledConstraint, Constraint, compile_constraint
 from jan_engine.errors import EngineClosed, QueueFull
+from jan_engine.kernel import AttentionKernel, read_kernel
 from jan_engine.model import Model
 from jan_engine.sampling import Sampling
 from jan_engine.types import (
@@ -85,6 +86,11 @@ class LLM:
     def compile(self, constraint: Constraint) -> CompiledConstraint:
         """A constraint for any number of this engine's requests. Raises InvalidRequest."""
         return compile_constraint(self.core, constraint)
+
+    @property
+    def attention_kernel(self) -> AttentionKernel:
+        """Which one computes here, and the figures that decided it."""
+        return read_kernel(self.core)
 
     def _read(self, answers: dict[int, Event]) -> int:
         told = self.core.take(0.2)  # not for ever, so that Ctrl-C is heard

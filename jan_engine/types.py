@@ -16,6 +16,7 @@ from jan_engine.constraint import (
     read_triggers,
 )
 from jan_engine.errors import EngineError, InvalidRequest, ModelError
+from jan_engine.kernel import log_kernel, read_kernel
 from jan_engine.model import Model
 from jan_engine.native_int import native_int, token_ids
 from jan_engine.sampling import Sampling, read_sampling
@@ -52,12 +53,13 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     poll: int = 1  # 0 to 100: how long a worker watches for work before it sleeps
     kv_mode: KvMode = KvMode.AUTO
     cache_type: str = "f16"  # or q8_0, q4_0: a half or a quarter of the memory
-    flash_attention: bool | None = None  # None: by what it costs here
+    flash_attention: bool | None = None  # None: by what it costs here, timed at the start
     max_waiting: int = 1024  # more requests than this without a lane raise QueueFull
     token_gap_s: float = 0.01  # a prompt may delay the tokens of other streams to this gap,
     slowdown: float = 2.5  # or to this multiple of the gap when all decode
     speculation: bool = True  # guess what repeats, where that pays; the text is the same without
-    calibrate_s: float = 1.0  # spent at the start on measuring forward passes
+    # Spent at most on timing passes at the start; up to twice as much on timing attention kernels.
+    calibrate_s: float = 1.0
     check_integrity: bool = False  # let the engine check its books after every step
 
 
@@ -160,7 +162,7 @@ Told = tuple[
 def open_core(model: Model, options: EngineOptions) -> _core.Engine:
     flash = options.flash_attention
     try:
-        return _core.Engine(
+        core = _core.Engine(
             model.core,
             n_parallel=native_int("n_parallel", options.n_parallel),
             n_ctx=native_int("n_ctx", options.n_ctx),
@@ -185,6 +187,8 @@ def open_core(model: Model, options: EngineOptions) -> _core.Engine:
         raise
     finally:
         log.forward()
+    log_kernel(read_kernel(core))
+    return core
 
 
 def submit(core: _core.Engine, request: Request, prompt: list[int]) -> int:

@@ -28,7 +28,7 @@ void test_lanes_get_cells_of_their_own() {
     CHECK(plan.shape.mode == kv_mode::streams);
     CHECK(plan.shape.n_ctx == 1024);
     CHECK(plan.shape.n_cells == 8 * 1024);
-    CHECK(plan.flash == 0);
+    CHECK(plan.flash == 0 && plan.timing_decides);
 }
 
 void test_what_is_scarce_is_shared() {
@@ -40,7 +40,7 @@ void test_what_is_scarce_is_shared() {
     CHECK(plan.shape.mode == kv_mode::unified);
     CHECK(plan.shape.n_ctx == 4096);
     CHECK(plan.shape.n_cells == 8192);
-    CHECK(plan.flash == -1);
+    CHECK(plan.flash == -1 && !plan.timing_decides);
     wish.mode = static_cast<int>(kv_mode::streams);  // pinned: each lane gets its part
     CHECK(plan_cache(wish).shape.n_ctx == 1024);
 }
@@ -76,6 +76,11 @@ void test_the_kernel_follows_the_layout() {
     CHECK(plan_cache(wish).flash == -1);
     wish.flash = 1;
     CHECK(plan_cache(wish).flash == 1);
+    wish.on_gpu = false;
+    for (const int asked : {0, 1}) {  // who asks is not second-guessed
+        wish.flash = asked;
+        CHECK(plan_cache(wish).flash == asked && !plan_cache(wish).timing_decides);
+    }
 }
 
 void test_recurrent_models_have_a_state_per_lane() {
@@ -85,6 +90,7 @@ void test_recurrent_models_have_a_state_per_lane() {
     const cache_plan plan = plan_cache(wish);
     CHECK(plan.shape.mode == kv_mode::streams);
     CHECK(!plan.shape.can_truncate);
+    CHECK(!plan.timing_decides);
 }
 
 void test_impossible_wishes_are_refused() {

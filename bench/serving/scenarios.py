@@ -19,7 +19,7 @@ from bench.serving.batched_bench import ceiling
 from bench.serving.llama_server import LlamaServer
 from bench.serving.load import Answer, Ask, Contestant, fresh_prompts, total_s
 from bench.serving.ours import Ours
-from jan_engine import EngineOptions
+from jan_engine import EngineOptions, KernelReason
 
 __all__ = ["SCENARIOS", "Row", "Setup"]
 
@@ -59,11 +59,11 @@ class Rows:
 
 @contextmanager
 def contestants(
-    setup: Setup, n: int, n_ctx: int, *, tuned: bool = True, flash: bool = False
+    setup: Setup, n: int, n_ctx: int, *, tuned: bool = True, kernels: bool = False
 ) -> Generator[list[Contestant]]:
     """Ours, stock llama-server, and llama-server tuned in both cache modes.
 
-    With `flash` ours a second time, with the attention kernel it does not choose on a CPU.
+    With `kernels` ours again with each attention kernel: the choice is one of them.
     """
     t = str(setup.n_threads)
     flags = ["-t", t, "-tb", t, "-np", str(n), "-c", str(n * n_ctx)]
@@ -77,9 +77,10 @@ def contestants(
         speculation=False,
     )
     found: list[Contestant] = [Ours("jan-engine", setup.model, options)]
-    if flash:
-        other = msgspec.structs.replace(options, flash_attention=True)
-        found.append(Ours("jan-engine, flash kernel", setup.model, other))
+    if kernels:
+        for name, flash in (("plain products", False), ("flash kernel", True)):
+            other = msgspec.structs.replace(options, flash_attention=flash)
+            found.append(Ours(f"jan-engine, {name}", setup.model, other))
     found.append(LlamaServer("llama-server", setup.model, flags))
     if tuned:
         unified = [*flags, *best, "--kv-unified"]
@@ -96,8 +97,9 @@ def contestants(
 def throughput(setup: Setup, n: int) -> Iterator[Row]:
     """n prompts of 100 tokens never seen before, 64 tokens out, all at once."""
     rows = Rows(f"throughput, {n} streams")
-    with contestants(setup, n, 512, flash=True) as found:
-        for _ in range(setup.rounds):
+    with contestants(setup, n, 512, kernels=True) as found:
+        note_kernel(rows, found)
+        for turn in range(setup.rounds):
             for unified in (False, True):
                 best = ceiling(
                     setup.model,
@@ -110,7 +112,8 @@ def throughput(setup: Setup, n: int) -> Iterator[Row]:
                 who = f"llama-batched-bench, {'unified' if unified else 'streams'}"
                 rows.note(who, "tokens/s out", n * 64 / best.total_s)
                 rows.note(who, "tokens/s out, decode alone", n * 64 / best.decode_s)
-            for one in found:
+            first = turn % len(found)  # who comes after the ceilings pays for waking the processor
+            for one in found[first:] + found[:first]:
                 asks = [Ask(prompt=p, n_out=64) for p in fresh_prompts(next(SEEDS), n, 100)]
                 began = time.monotonic()
                 answers = one.run(asks, stream=False)
@@ -119,6 +122,17 @@ def throughput(setup: Setup, n: int) -> Iterator[Row]:
                 if isinstance(one, Ours):
                     rows.note(one.name, "tokens/s out, decode alone", decode_rate(one, began, n))
     yield from rows.found.values()
+
+
+def note_kernel(rows: Rows, found: list[Contestant]) -> None:
+    for one in found:
+        if isinstance(one, Ours):
+            kernel = one.engine.attention_kernel
+            if kernel.reason is KernelReason.TIMED:
+                rows.note(one.name, "1: chose the flash kernel", float(kernel.flash is True))
+                rows.note(
+                    one.name, "flash / plain, as timed at load", kernel.flash_s / kernel.plain_s
+                )
 
 
 def decode_rate(one: Ours, began: float, n: int) -> float:
@@ -160,7 +174,7 @@ def holes(setup: Setup) -> Iterator[Row]:
 def interference(setup: Setup) -> Iterator[Row]:
     """8 decoding streams; then the same with a 4000-token prompt on the way."""
     rows = Rows("4000-token prompt among 8 streams")
-    with contestants(setup, 10, 5120, tuned=False, flash=True) as found:
+    with contestants(setup, 10, 5120, tuned=False, kernels=True) as found:
         for _ in range(setup.rounds):
             for one in found:
                 quiet = [Ask(prompt=p, n_out=32) for p in fresh_prompts(next(SEEDS), 8, 16)]

@@ -114,7 +114,7 @@ def throughput(setup: Setup, n: int) -> Iterator[Row]:
                 rows.note(who, "tokens/s out, decode alone", n * 64 / best.decode_s)
             first = turn % len(found)
             for one in found[first:] + found[:first]:
-                # As llama-batched-bench does: nobody's figure holds the waking of threads and cores.
+                # As llama-batched-bench does: no figure holds the waking of threads and cores.
                 one.run(
                     [Ask(prompt=p, n_out=4) for p in fresh_prompts(next(SEEDS), n, 8)], stream=False
                 )

@@ -28,6 +28,7 @@ class scattered_streams {
             ask.id = static_cast<uint64_t>(i + 1);
             ask.prompt.assign(40, i);
             ask.max_tokens = 1000;
+            ask.speculate = false;  // what is counted is one row a step
             all_.push_back(std::make_unique<sequence>(ask, 0));
             schedule_.submit(all_.back().get());
         }

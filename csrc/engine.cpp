@@ -22,8 +22,8 @@ engine::engine(std::unique_ptr<forward> model, std::shared_ptr<const piece_table
           return o;
       }()),
       shape_(forward_->shape()), choice_(*pieces_, shape_.n_ctx, std::move(upstream), options_.n_row_threads),
-      grammars_(pieces_), ledger_(shape_), scheduler_(options_.schedule, ledger_, cost_),
-      thread_([this] { run(); }) {}
+      grammars_(pieces_), masks_(options_.idle_core ? std::make_unique<mask_ahead>() : nullptr),
+      ledger_(shape_), scheduler_(options_.schedule, ledger_, cost_), thread_([this] { run(); }) {}
 
 engine::~engine() {
     close(false);
@@ -235,6 +235,11 @@ bool engine::apply(const lane_change & change) {
 void engine::run_pass(const slice * slices, int n) {
     const pass_size size = scheduler_.size_of(slices, n);
     const double start_s = clock_s();
+    for (int i = 0; masks_ && i < n; ++i) {
+        if (slices[i].of->bounds && slices[i].n_outputs > 0) {
+            slices[i].of->bounds->prepare(*masks_);
+        }
+    }
     const pass_status status = forward_->run(slices, n);
     if (status == pass_status::done) {
         forward_->logits(0);  // the pass has ended when its results are here

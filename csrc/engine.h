@@ -25,6 +25,7 @@ struct engine_options {
     double calibrate_s = 1.0;      // spent at most on measuring passes before the first request
     bool check_integrity = false;  // after every step; for tests
     int n_row_threads = 1;         // that choose tokens when there are many rows
+    bool idle_core = false;        // while a pass runs, for the masks of grammars
     scheduler_options schedule;
 };
 
@@ -83,6 +84,7 @@ class engine {
     const kv_shape shape_;
     row_choice choice_;
     grammar_cache grammars_;
+    const std::unique_ptr<mask_ahead> masks_;  // null: made when they are needed
 
     // The engine's thread alone uses these.
     kv_ledger ledger_;

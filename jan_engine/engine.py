@@ -60,7 +60,7 @@ class AsyncEngine:
         from asyncio import get_running_loop
 
         stream = Stream(get_running_loop(), cancel)
-        request_id = submit(core, request, prompt)
+        request_id = submit(core, self.model, request, prompt)
         for event in self._streams.add(request_id, stream):
             stream.deliver(event)
         return stream

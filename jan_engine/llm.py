@@ -69,7 +69,7 @@ class LLM:
                     tokens = self.model.tokenize(tokens, parse_special=True)
                 while True:
                     try:
-                        order.append(submit(self.core, request, tokens))
+                        order.append(submit(self.core, self.model, request, tokens))
                         break
                     except QueueFull:  # more prompts than may wait: some must end first
                         if not n_open:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from enum import StrEnum
+from math import inf
 
 import msgspec
 
@@ -62,7 +64,8 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True):
     mirostat_eta: float = 0.1
     adaptive_target: float = -1.0  # with ADAPTIVE_P among the samplers
     adaptive_decay: float = 0.9
-    logit_bias: dict[int, float] = {}  # added to the token's logit; -inf bans it
+    # Added to the token's logit, or to those of all tokens of a text; -inf or False bans them.
+    logit_bias: Mapping[int, float] | Mapping[str, float] | Mapping[int | str, float] = {}
     min_keep: int = 0  # candidates that the truncating samplers leave
     min_tokens: int = 0  # so many come before one that ends the text
     samplers: tuple[Sampler, ...] = (  # each at most once
@@ -78,7 +81,7 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True):
     )
 
 
-def read_sampling(given: Sampling) -> _core.SamplingParams:
+def read_sampling(given: Sampling, tokenize: Callable[[str], list[int]]) -> _core.SamplingParams:
     """For native code, which checks what the values mean."""
     seed = _RANDOM_SEED if given.seed is None else given.seed
     if given.seed is not None and not 0 <= seed < _RANDOM_SEED:
@@ -117,8 +120,17 @@ def read_sampling(given: Sampling) -> _core.SamplingParams:
             text.encode("utf-8", "replace") for text in given.dry_sequence_breakers
         ],
         biases=[
-            (native_int("logit_bias", token), native_float("logit_bias", bias))
-            for token, bias in given.logit_bias.items()
+            (native_int("logit_bias", token), _bias(bias))
+            for key, bias in given.logit_bias.items()
+            for token in (tokenize(key) if isinstance(key, str) else [key])
         ],
         order=[_KINDS[name] for name in given.samplers],
     )
+
+
+def _bias(bias: float) -> float:
+    if not isinstance(bias, bool):
+        return native_float("logit_bias", bias)
+    if bias:
+        raise InvalidRequest("logit_bias: True is neither a number nor False, which bans")
+    return -inf

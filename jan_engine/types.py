@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum, StrEnum
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -191,7 +192,7 @@ def open_core(model: Model, options: EngineOptions) -> _core.Engine:
     return core
 
 
-def submit(core: _core.Engine, request: Request, prompt: list[int]) -> int:
+def submit(core: _core.Engine, model: Model, request: Request, prompt: list[int]) -> int:
     if request.max_tokens is not None and request.max_tokens < 0:
         raise InvalidRequest(f"max_tokens: {request.max_tokens} is negative")
     if request.logprobs is not None and request.logprobs < 0:
@@ -208,7 +209,9 @@ def submit(core: _core.Engine, request: Request, prompt: list[int]) -> int:
         ),
         n_top=native_int("logprobs", -1 if request.logprobs is None else request.logprobs),
         logprobs_of_left=request.post_sampling_logprobs,
-        sampling=None if request.sampling is None else read_sampling(request.sampling),
+        sampling=None
+        if request.sampling is None
+        else read_sampling(request.sampling, partial(model.tokenize, add_special=False)),
         n_keep=native_int("n_keep", request.n_keep),
         shift_context=request.shift_context,
         ignore_eos=request.ignore_eos,

@@ -50,13 +50,15 @@ class LlamaServer:
         if ask.start_s:
             await asyncio.sleep(began + ask.start_s - time.perf_counter())
         answer = Answer(sent_s=time.perf_counter() - began)
-        fields = {
+        fields: dict[str, object] = {
             "prompt": ask.prompt,
             "n_predict": ask.n_out,
             "ignore_eos": True,
             "temperature": 0,
             "stream": stream,
         }
+        if ask.schema is not None:
+            fields["json_schema"] = json.loads(ask.schema)
         body = json.dumps(fields).encode()
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port, limit=2**24)
         head = f"POST /completion HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"

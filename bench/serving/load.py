@@ -16,6 +16,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     n_out: int  # exactly: the end token is ignored
     start_s: float = 0.0  # after the beginning of the run
     cancel_s: float | None = None
+    schema: str | None = None  # that the text has to satisfy
 
 
 class Answer(msgspec.Struct, kw_only=True):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.serving.load import Answer, Ask
-from jan_engine import AsyncEngine, EngineOptions, Request, Stream
+from jan_engine import AsyncEngine, EngineOptions, JsonSchema, Request, Stream
 
 __all__ = ["Ours"]
 
@@ -31,7 +31,13 @@ class Ours:
         if ask.start_s:
             await asyncio.sleep(began + ask.start_s - time.perf_counter())
         answer = Answer(sent_s=time.perf_counter() - began)
-        request = Request(prompt=ask.prompt, max_tokens=ask.n_out, ignore_eos=True, stream=stream)
+        request = Request(
+            prompt=ask.prompt,
+            max_tokens=ask.n_out,
+            ignore_eos=True,
+            stream=stream,
+            constraint=None if ask.schema is None else JsonSchema(ask.schema),
+        )
         events: Stream = self.engine.submit(request)
         if ask.cancel_s is not None:
             self.loop.call_at(self.loop.time() + ask.cancel_s - answer.sent_s, events.cancel)

@@ -253,6 +253,30 @@ def neighbours(setup: Setup) -> Iterator[Row]:
     yield from rows.found.values()
 
 
+PEOPLE = """{"type": "array", "minItems": 500, "items": {"type": "object", "properties": {
+    "name": {"type": "string", "maxLength": 12}, "age": {"type": "integer"},
+    "mood": {"enum": ["good", "bad", "indifferent"]},
+    "likes": {"type": "array", "items": {"type": "string", "maxLength": 8}}},
+    "required": ["name", "age", "mood", "likes"], "additionalProperties": false}}"""
+
+
+def constrained(setup: Setup) -> Iterator[Row]:
+    """8 streams, free and as JSON by a schema; random weights fit it at hardly any token."""
+    rows = Rows("8 streams by a JSON schema")
+    with contestants(setup, 8, 512, tuned=False) as found:
+        for _ in range(setup.rounds):
+            for one in found:
+                for what, schema in (("free", None), ("by a schema", PEOPLE)):
+                    asks = [
+                        Ask(prompt=p, n_out=96, schema=schema)
+                        for p in fresh_prompts(next(SEEDS), 8, 16)
+                    ]
+                    answers = one.run(asks, stream=False)
+                    assert all(answer.n_out == 96 for answer in answers)
+                    rows.note(one.name, f"tokens/s out, {what}", 8 * 96 / total_s(answers))
+    yield from rows.found.values()
+
+
 def cancelling(setup: Setup) -> Iterator[Row]:
     """16 of 32 streams are cancelled half-way: what do the others notice?"""
     rows = Rows("16 of 32 streams cancelled")
@@ -288,4 +312,5 @@ SCENARIOS: dict[str, Callable[[Setup], Iterator[Row]]] = {
     "prefix": shared_prefix,
     "neighbours": neighbours,
     "cancelling": cancelling,
+    "constrained": constrained,
 }

@@ -78,6 +78,8 @@ void constraint::accept(token id) {
     }
     checked_ = -1;
     refused_.clear();
+    asked_before_ = asked_;
+    asked_ = false;
     if (after_checked_ == waiting) {
         search_.add(text_of(id));
     }
@@ -94,7 +96,14 @@ void constraint::accept(token id) {
     }
 }
 
+void constraint::prepare(mask_ahead & elsewhere) const {
+    if (asked_before_ && state_ >= 0 && !automaton_->has_mask(state_)) {
+        elsewhere.want(automaton_, state_);
+    }
+}
+
 std::shared_ptr<const token_mask> constraint::allowed() {
+    asked_ = true;
     if (state_ >= 0) {
         return with_shown(automaton_->mask(state_));
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "constraint/compiled_grammar.h"
+#include "constraint/mask_ahead.h"
 #include "constraint/trigger.h"
 #include "piece_table.h"
 
@@ -33,6 +34,9 @@ class constraint {
     // All that allows() would let through. Where a lazy grammar waits, all but what it refused.
     std::shared_ptr<const token_mask> allowed();
 
+    // Has allowed() worked out elsewhere if it was needed for the last token.
+    void prepare(mask_ahead & elsewhere) const;
+
     // The text is whole and nothing can follow.
     bool finished() const { return finished_; }
 
@@ -49,6 +53,8 @@ class constraint {
     trigger_search search_;
     int32_t state_;
     bool finished_ = false;
+    bool asked_ = false;          // for allowed() since the last token,
+    bool asked_before_ = false;   // and before that one
     std::vector<token> refused_;  // by a grammar that waits: they would begin it wrongly
     token checked_ = -1;          // the token that allows() was asked about last,
     int32_t after_checked_ = 0;   // and where it leads

@@ -276,6 +276,35 @@ void test_lazy() {
     CHECK(begins(refusal([] { jan::check(triggers{{}, {}, {"("}}); }), "triggers: "));
 }
 
+// A mask is there once it was wanted, and nothing is lost when the thread ends before that.
+void test_masks_ahead() {
+    grammar_cache cache(pieces);
+    auto params = std::make_shared<constraint_params>();
+    params->grammar = cache.gbnf("root ::= [a-z]+ [0-9]+");
+    constraint held(params, *pieces, {});
+    const auto automaton = params->grammar->automaton();
+    const int32_t next = automaton->after(automaton->start(), "a");
+    {
+        mask_ahead ahead;
+        held.accept('a');
+        held.prepare(ahead);  // nobody asked for a mask so far
+        CHECK(!automaton->has_mask(next));
+        held.allowed();
+        CHECK(automaton->has_mask(next));
+        held.accept('b');
+        held.accept('1');
+        held.allowed();
+        held.accept('2');
+        held.prepare(ahead);
+        ahead.want(automaton, automaton->after(automaton->start(), "a1"));
+        while (!automaton->has_mask(automaton->after(automaton->start(), "a1"))) {
+            std::this_thread::yield();
+        }
+        ahead.want(automaton, automaton->start());
+    }
+    CHECK(held.allowed()->allows('7') && !held.allowed()->allows('a'));
+}
+
 // What was remembered goes when it is too much, and the text goes on where it was.
 void test_replacing() {
     const auto words = std::make_shared<token_trie>(*pieces);
@@ -324,6 +353,7 @@ int main() {
     test_masks();
     test_tokens_in_grammars();
     test_lazy();
+    test_masks_ahead();
     test_replacing();
     test_cache();
     CHECK_DONE();

@@ -78,6 +78,10 @@ def test_a_banned_token_never_comes_and_a_favoured_one_does(alphabet: Model) -> 
     (b, d, q) = models.byte_tokens("bdq")
     with LLM(alphabet, options()) as llm:
         banned = answer(llm, ask(Sampling(temperature=0.0, logit_bias={d: -math.inf})))
+        by_text = answer(llm, ask(Sampling(temperature=0.0, logit_bias={"d": False})))
+        several = answer(llm, ask(Sampling(temperature=0.0, logit_bias={"zq": 1000.0})))
+        assert by_text.tokens == banned.tokens
+        assert set(several.text) == {"z"} or set(several.text) == {"q"}
         favoured = answer(llm, ask(Sampling(seed=1, logit_bias={q: 1000.0, b: 999.0})))
     assert d not in banned.tokens
     assert set(favoured.tokens) <= {q, b}
@@ -144,6 +148,7 @@ class Refused:
         Refused("seed", Sampling(seed=2**32 - 1)),
         Refused("logit_bias", Sampling(logit_bias={100000: 1.0})),
         Refused("logit_bias", Sampling(logit_bias={5: math.nan})),
+        Refused("logit_bias", Sampling(logit_bias={5: True})),
         Refused("samplers", Sampling(samplers=("top_q",))),  # type: ignore[arg-type]
         Refused("samplers", Sampling(samplers=(Sampler.INFILL,))),
         Refused("samplers", Sampling(top_k=129, samplers=(Sampler.TOP_K, Sampler.INFILL))),

@@ -31,7 +31,8 @@ def copying(rng: random.Random) -> list[int]:
 
 
 def coin(rng: random.Random) -> list[int]:
-    at, said = 0, []
+    at = 0
+    said: list[int] = []
     for _ in range(200):
         said.append(COIN[at])
         at = (at + rng.choice((1, 7))) % len(COIN)

@@ -6,7 +6,7 @@ BUILD  ?= build/dev
 DEFINE ?=
 BIN     = $(VENV)/bin
 PIP     = $(BIN)/python -m pip --disable-pip-version-check -qq
-SOURCES = jan_engine bench tests vendor/llama.cpp/fetch.py
+SOURCES = jan_engine server bench tests vendor/llama.cpp/fetch.py
 CXX_SOURCES = $(shell git ls-files 'csrc/*.h' 'csrc/*.cpp' 'tests/csrc/*.cpp')
 
 .DEFAULT_GOAL = help
@@ -16,10 +16,10 @@ CXX_SOURCES = $(shell git ls-files 'csrc/*.h' 'csrc/*.cpp' 'tests/csrc/*.cpp')
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
-serve: build ## first-token demo: a built-in model answers (the HTTP server comes later)
+serve: build ## a small built-in model over HTTP, on http://127.0.0.1:1337
 	@$(BIN)/python -m tests.demo
 
-test: build ## engine and C++ tests
+test: build ## engine, server and C++ tests
 	@$(BIN)/ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
 	@JAN_BUILD=$(BUILD) $(BIN)/python -m pytest
 

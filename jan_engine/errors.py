@@ -1,7 +1,7 @@
 """Every error the engine raises. Three roots by blame; data in attributes, never in prose.
 
 EngineError                       code, message, hint
-    InvalidRequest (ValueError)   the caller's fault
+    InvalidRequest (ValueError)   the caller's fault: field
         ContextOverflow           n_prompt, n_ctx
         UnsupportedFeature
     ModelError                    the file's fault
@@ -60,6 +60,12 @@ class InvalidRequest(EngineError, ValueError):
     """The caller asked for something that cannot be done. Nothing was done."""
 
     code = "invalid_request"
+
+    @property
+    def field(self) -> str | None:
+        """What the caller wrote it under: where it is known, the message begins with it."""
+        name, colon, _ = self.message.partition(": ")
+        return name if colon and name.partition("[")[0].isidentifier() else None
 
 
 class ContextOverflow(InvalidRequest):

@@ -85,13 +85,6 @@ def test_a_closed_pipe_is_no_traceback(alphabet_path: Path) -> None:
     assert b"Traceback" not in stderr
 
 
-def test_the_demo_answers() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.demo"], capture_output=True, text=True, check=True, timeout=60
-    )
-    assert "".join(models.DEMO_WORDS) in done.stdout
-
-
 def test_importing_brings_neither_numpy_nor_the_web() -> None:
     code = (
         "import sys, jan_engine\n"

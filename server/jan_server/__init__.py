@@ -1,0 +1,1 @@
+"""The engine over HTTP: an OpenAI-compatible API in a thin shell."""

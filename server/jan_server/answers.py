@@ -1,0 +1,153 @@
+"""Answers on their way to the socket: a whole one, or a stream of server-sent events.
+
+Both watch the connection. A caller that goes away ends the work for its request, and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+
+from litestar.types import Receive, Scope, Send
+
+from jan_server.errors import ApiError, envelope
+
+__all__ = ["CallerGone", "EventStream", "Frames", "WholeAnswer", "send_error", "send_json"]
+
+_log = logging.getLogger("jan_server")
+_JSON = (b"content-type", b"application/json")
+_EVENT_STREAM = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+]
+_DONE = b"data: [DONE]\n\n"
+_PING = b": still at it\n\n"
+
+
+class CallerGone(Exception):
+    """Nobody is left to answer."""
+
+
+async def send_json(
+    send: Send, body: bytes, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> None:
+    encoded = [(n.lower().encode(), v.encode("latin-1")) for n, v in (headers or {}).items()]
+    length = (b"content-length", str(len(body)).encode())
+    await send(
+        {"type": "http.response.start", "status": status, "headers": [_JSON, length, *encoded]}
+    )
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+async def send_error(send: Send, error: ApiError, request_id: str) -> None:
+    await send_json(send, envelope(error, request_id), status=error.status, headers=error.headers)
+
+
+async def _watch(receive: Receive, leave: Callable[[], None]) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    leave()
+
+
+class WholeAnswer:
+    """Sends what `work` gives. `leave` is called once the caller has gone, and `work` then raises
+    CallerGone.
+    """
+
+    def __init__(self, work: Callable[[], Awaitable[bytes]], leave: Callable[[], None]) -> None:
+        self._work = work
+        self._leave = leave
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        watcher = asyncio.create_task(_watch(receive, self._leave))
+        try:
+            body = await self._work()
+        except CallerGone:
+            return
+        finally:
+            self._leave()
+            watcher.cancel()
+        await send_json(send, body)
+
+
+class Frames:
+    """The open end of an event stream. Its first frame decides the status, which is 200."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._starting = asyncio.Lock()  # several choices may come to their first frame at once
+        self.n_sent = 0
+
+    async def emit(self, frame: bytes) -> None:
+        """Send one or several frames. Waits while the socket is full: what comes meanwhile is
+        merged by the engine's stream.
+        """
+        if not self.n_sent:
+            await self._start()
+        self.n_sent += 1
+        await self._send({"type": "http.response.body", "body": frame, "more_body": True})
+
+    async def end(self, frame: bytes) -> None:
+        if not self.n_sent:
+            await self._start()
+        await self._send({"type": "http.response.body", "body": frame, "more_body": False})
+
+    async def _start(self) -> None:
+        async with self._starting:
+            if not self.n_sent:
+                await self._send(
+                    {"type": "http.response.start", "status": 200, "headers": _EVENT_STREAM}
+                )
+                self.n_sent = 1
+
+    async def ping(self, every_s: float) -> None:
+        """Say something whenever there was silence, so that no proxy thinks the server is dead."""
+        while True:
+            n_before = self.n_sent
+            await asyncio.sleep(every_s)
+            if self.n_sent == n_before:
+                await self.emit(_PING)
+
+
+class EventStream:
+    """Sends the frames of `work`. What it raises before the first of them is an ordinary error;
+    later it is one more frame, without the [DONE] of an answer that is whole.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[Frames], Awaitable[None]],
+        leave: Callable[[], None],
+        explain: Callable[[Exception], ApiError],
+        ping_s: float,
+    ) -> None:
+        self._work = work
+        self._leave = leave
+        self._explain = explain
+        self._ping_s = ping_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        frames = Frames(send)
+        beside = [
+            asyncio.create_task(_watch(receive, self._leave)),
+            asyncio.create_task(frames.ping(self._ping_s)),
+        ]
+        last = _DONE
+        try:
+            await self._work(frames)
+        except CallerGone:
+            return
+        except Exception as error:
+            if not frames.n_sent:
+                raise
+            reason = self._explain(error)
+            if reason.status >= 500:
+                _log.exception("a stream failed")
+            last = b"data: " + envelope(reason, scope["state"]["request_id"]) + b"\n\n"
+        finally:
+            self._leave()
+            for task in beside:
+                task.cancel()
+        await frames.end(last)

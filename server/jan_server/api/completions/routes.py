@@ -1,0 +1,44 @@
+"""POST /v1/completions."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from litestar import post
+from litestar.params import RawBody
+from litestar.types import ASGIApp
+
+from jan_server.answers import EventStream, WholeAnswer
+from jan_server.api.completions.schemas import Completion, CompletionRequest
+from jan_server.api.completions.service import begin
+from jan_server.api.completions.stream import stream_completion
+from jan_server.requests import (
+    HttpRequest,
+    RouteFacts,
+    Served,
+    describe,
+    explain,
+    principal_of,
+    read,
+)
+
+__all__ = ["create_completion"]
+
+_FACTS = RouteFacts(
+    tag="Completions", reads=CompletionRequest, gives=Completion, streams=True, wrong_value=422
+)
+
+
+@post("/v1/completions", opt=describe(_FACTS))
+async def create_completion(body: RawBody, request: HttpRequest, served: Served) -> ASGIApp:
+    """Continue one or several prompts."""
+    asked = read(CompletionRequest, body, request)
+    job = await begin(asked, served, principal_of(request))
+    if not asked.stream:
+        return WholeAnswer(job.whole, job.choices.leave)
+    return EventStream(
+        partial(stream_completion, job),
+        job.choices.leave,
+        partial(explain, request),
+        served.settings.ping_s,
+    )

@@ -1,0 +1,234 @@
+"""From a completion request to the choices that answer it, and to the whole answer."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+import msgspec
+
+from jan_engine import CompiledConstraint, TokenLogprob
+from jan_server.api.completions.schemas import (
+    Completion,
+    CompletionChoice,
+    CompletionRequest,
+    PromptWithMedia,
+)
+from jan_server.errors import ApiError
+from jan_server.ids import new_id
+from jan_server.inference.choice import Choice, Choices
+from jan_server.inference.constraint import compiled_constraint
+from jan_server.inference.details import (
+    add_details,
+    fingerprint,
+    generation_settings,
+    selected,
+    usage_of,
+)
+from jan_server.inference.generation import (
+    engine_request,
+    refuse_what_is_missing,
+    sampling_of,
+    token_limit,
+)
+from jan_server.inference.probabilities import (
+    CompletionLogprobs,
+    legacy_logprobs,
+    token_probabilities,
+)
+from jan_server.inference.served_model import ServedModel
+from jan_server.security.principal import Principal
+
+__all__ = ["CompletionJob", "Prompt", "begin"]
+
+_MAX_PROMPTS = 256
+_DEFAULT_MAX_TOKENS = 16
+
+
+class Prompt(NamedTuple):
+    text: str | None  # None: given as tokens
+    tokens: list[int]
+
+
+async def begin(
+    asked: CompletionRequest, served: ServedModel, principal: Principal
+) -> CompletionJob:
+    """Check everything and submit every choice; or raise, and nothing runs."""
+    served = served.named(asked.model)
+    refuse_what_is_missing(asked, served.engine.core.n_parallel)
+    _refuse_what_contradicts(asked)
+    prompts = [await _read(one, served) for one in _given_prompts(asked.prompt)]
+    constraint = await compiled_constraint(asked, served.engine)
+    return CompletionJob(asked, served, principal, prompts, constraint)
+
+
+class CompletionJob:
+    """The running choices of one request, in the order of its prompts."""
+
+    def __init__(
+        self,
+        asked: CompletionRequest,
+        served: ServedModel,
+        principal: Principal,
+        prompts: list[Prompt],
+        constraint: CompiledConstraint | None,
+    ) -> None:
+        self.asked = asked
+        self.served = served
+        self.prompts = prompts
+        self.id = new_id("cmpl-")
+        self.created = int(time.time())
+        self.n = asked.n or 1
+        self.n_tried = max(self.n, asked.best_of or 1)
+        self.n_top = max(asked.logprobs or 0, asked.n_probs or 0)
+        self.wants_logprobs = asked.logprobs is not None or bool(asked.n_probs)
+        ranks = self.n_tried > self.n
+        samplings = [sampling_of(asked, served.model, i) for i in range(self.n_tried)]
+        self.choices = Choices(
+            served.engine,
+            [
+                engine_request(
+                    asked,
+                    prompt.tokens,
+                    sampling,
+                    principal,
+                    max_tokens=token_limit(asked, _DEFAULT_MAX_TOKENS),
+                    n_top=self.n_top if self.wants_logprobs or ranks else None,
+                    shift_context=served.settings.context_shift,
+                    constraint=constraint,
+                )
+                for prompt in prompts
+                for sampling in samplings
+            ],
+        )
+        for choice in self.choices.all:
+            choice.time_limit_s = (asked.t_max_predict_ms or 0) / 1000
+
+    def prompt_of(self, choice: Choice) -> Prompt:
+        return self.prompts[choice.index // self.n_tried]
+
+    def echoed(self, choice: Choice) -> str:
+        if not self.asked.echo:
+            return ""
+        text, tokens = self.prompt_of(choice)
+        if text is not None:
+            return text
+        return self.served.model.detokenize(tokens, unparse_special=True).decode(errors="replace")
+
+    def answer(self, choices: list[CompletionChoice]) -> Completion:
+        """Whole, or a chunk: one request's all have the same head."""
+        return Completion(
+            id=self.id,
+            created=self.created,
+            model=self.asked.model,
+            system_fingerprint=fingerprint(),
+            choices=choices,
+        )
+
+    async def whole(self) -> bytes:
+        """The answer, once everything is generated."""
+        await self.choices.each(Choice.read)
+        chosen = self._best()
+        answer = self.answer([self._shaped(index, choice) for index, choice in enumerate(chosen)])
+        answer.usage = usage_of(self.choices.all, len(self.prompts))
+        if self.served.settings.reply_details:
+            self.add_details(answer, chosen)
+        if self.asked.return_tokens:
+            answer.tokens = [token for choice in chosen for token in choice.tokens]
+        if self.asked.response_fields:
+            fields = selected(msgspec.to_builtins(answer), self.asked.response_fields)
+            return msgspec.json.encode(fields)
+        return msgspec.json.encode(answer)
+
+    def add_details(self, answer: Completion, choices: list[Choice]) -> None:
+        """llama.cpp's further fields, about these choices."""
+        first = choices[0]
+        settings = generation_settings(
+            {"n_probs": self.n_top, "stream": bool(self.asked.stream)},
+            first,
+            self.asked.model,
+            self.served.engine.core.n_ctx,
+        )
+        add_details(answer, choices, self.served.model, settings, self.prompt_of(first).text)
+
+    def logprobs(
+        self, choice: Choice, told: list[TokenLogprob], offset: int
+    ) -> CompletionLogprobs | None:
+        """Of tokens that begin at `offset` in the choice's text."""
+        if not self.wants_logprobs:
+            return None
+        if self.asked.n_probs:
+            as_probs = bool(self.asked.post_sampling_probs)
+            return CompletionLogprobs(
+                content=token_probabilities(told, self.n_top, self.served.model, as_probs=as_probs)
+            )
+        return legacy_logprobs(told, self.n_top, self.served.model, offset)
+
+    def _best(self) -> list[Choice]:
+        """Of each prompt's choices the likeliest, per token; in the order they were asked for."""
+        if self.n_tried == self.n:
+            return self.choices.all
+        best: list[Choice] = []
+        for start in range(0, len(self.choices.all), self.n_tried):
+            tried = self.choices.all[start : start + self.n_tried]
+            best += sorted(tried, key=self._likelihood, reverse=True)[: self.n]
+        return best
+
+    def _likelihood(self, choice: Choice) -> float:
+        chosen = choice.logprobs[:: 1 + self.n_top]
+        return sum(told.logprob for told in chosen) / max(1, len(chosen))
+
+    def _shaped(self, index: int, choice: Choice) -> CompletionChoice:
+        echo = self.echoed(choice)
+        return CompletionChoice(
+            text=echo + choice.text,
+            index=index,
+            logprobs=self.logprobs(choice, choice.logprobs, len(echo)),
+            finish_reason=choice.finish_reason,
+        )
+
+
+def _refuse_what_contradicts(asked: CompletionRequest) -> None:
+    def refuse(param: str, why: str) -> None:
+        raise ApiError(400, "invalid_parameter", f"{param}: {why}", param=param)
+
+    if asked.suffix:
+        refuse("suffix", "the model has no tokens to fill a gap with, or they are not used yet")
+    if asked.best_of is not None and asked.best_of < (asked.n or 1):
+        refuse("best_of", "must be at least n")
+    if asked.best_of is not None and asked.stream and asked.best_of > (asked.n or 1):
+        refuse("best_of", "a stream cannot take back what turns out not to be the best")
+    if asked.echo and (asked.logprobs is not None or asked.n_probs):
+        refuse("echo", "there are no log-probabilities of a prompt")
+
+
+def _given_prompts(
+    given: str | list[str | int | list[int]] | PromptWithMedia,
+) -> list[str | list[int]]:
+    def refuse(why: str) -> ApiError:
+        return ApiError(400, "invalid_parameter", f"prompt: {why}", param="prompt")
+
+    if isinstance(given, PromptWithMedia):
+        if given.multimodal_data:
+            raise refuse("the model reads text only")
+        return [given.prompt_string]
+    if isinstance(given, str):
+        return [given]
+    tokens = [one for one in given if isinstance(one, int)]
+    prompts = [one for one in given if not isinstance(one, int)]
+    if tokens and prompts:
+        raise refuse("tokens and texts do not mix in one list")
+    if tokens:
+        return [tokens]
+    if not prompts:
+        raise refuse("is empty")
+    if len(prompts) > _MAX_PROMPTS:
+        raise refuse(f"more than {_MAX_PROMPTS} in one request")
+    return list(prompts)
+
+
+async def _read(given: str | list[int], served: ServedModel) -> Prompt:
+    if isinstance(given, str):
+        tokens = await served.tokenize(given, add_special=True, parse_special=True)
+        return Prompt(given, tokens)
+    return Prompt(None, given)

@@ -1,0 +1,89 @@
+"""A completion as it is generated: from the engine's events to frames."""
+
+from __future__ import annotations
+
+from jan_engine import Event
+from jan_server.answers import Frames
+from jan_server.api.completions.schemas import CompletionChoice
+from jan_server.api.completions.service import CompletionJob
+from jan_server.inference.choice import Choice
+from jan_server.inference.details import timings_so_far, usage_of
+from jan_server.sse import TextFrame, frame
+
+__all__ = ["stream_completion"]
+
+
+async def stream_completion(job: CompletionJob, frames: Frames) -> None:
+    """Every choice side by side, then the usage if it was asked for."""
+    asked = job.asked
+    plain = not (job.wants_logprobs or asked.return_tokens or asked.timings_per_token)
+
+    async def send(choice: Choice) -> None:
+        await (_send_plain if plain else _send_in_detail)(job, choice, frames)
+
+    await job.choices.each(send)
+    if asked.stream_options is not None and asked.stream_options.include_usage:
+        chunk = job.answer([])
+        chunk.usage = usage_of(job.choices.all, len(job.prompts))
+        await frames.emit(frame(chunk))
+
+
+async def _send_plain(job: CompletionJob, choice: Choice, frames: Frames) -> None:
+    """The common case: nothing changes from frame to frame but the text."""
+    of_text = TextFrame(job.answer([CompletionChoice(text=TextFrame.MARK, index=choice.index)]))
+    echo = job.echoed(choice)
+    async for event in choice.stream:
+        choice.take(event)
+        if echo:
+            event.text, echo = echo + event.text, ""
+        if event.finish is None:
+            if event.text:
+                await frames.emit(of_text.of(event.text))
+        else:
+            last = CompletionChoice(text=event.text, index=choice.index)
+            await frames.emit(_last_frame(job, choice, last))
+
+
+async def _send_in_detail(job: CompletionJob, choice: Choice, frames: Frames) -> None:
+    asked = job.asked
+    echo = job.echoed(choice)
+    offset = len(echo)
+    async for event in choice.stream:
+        choice.take(event)
+        shaped = CompletionChoice(
+            text=echo + event.text,
+            index=choice.index,
+            logprobs=job.logprobs(choice, event.logprobs, offset) if event.logprobs else None,
+        )
+        echo = ""
+        offset += _length(job, event)
+        if event.finish is not None:
+            await frames.emit(_last_frame(job, choice, shaped, event.tokens))
+        elif event.text or event.tokens:
+            chunk = job.answer([shaped])
+            if asked.return_tokens:
+                chunk.tokens = event.tokens
+            if asked.timings_per_token:
+                chunk.timings = timings_so_far(choice)
+            await frames.emit(frame(chunk))
+
+
+def _last_frame(
+    job: CompletionJob, choice: Choice, shaped: CompletionChoice, tokens: list[int] | None = None
+) -> bytes:
+    shaped.finish_reason = choice.finish_reason
+    chunk = job.answer([shaped])
+    if job.served.settings.reply_details:
+        job.add_details(chunk, [choice])
+    if job.asked.return_tokens and tokens is not None:
+        chunk.tokens = tokens
+    return frame(chunk)
+
+
+def _length(job: CompletionJob, event: Event) -> int:
+    """Characters that legacy log-probabilities count for these tokens."""
+    if job.asked.logprobs is None or not event.tokens:
+        return 0
+    model = job.served.model
+    pieces = (model.piece(token, special=True) for token in event.tokens)
+    return sum(len(piece.decode(errors="replace")) for piece in pieces)

@@ -1,0 +1,80 @@
+"""The API's description, for programs and for people. Nothing here needs the network."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from litestar import Response, get
+from litestar.params import FromPath
+
+from jan_server.errors import ApiError
+from jan_server.requests import HttpRequest, RouteFacts, describe
+
+__all__ = ["HANDLERS"]
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>Jan API</title>
+<link rel="stylesheet" href="swagger-ui.css">
+<link rel="icon" href="favicon-32x32.png">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<script src="swagger-ui-bundle.js"></script>
+<script src="start.js"></script>
+</body>
+</html>
+"""
+_START = """window.ui = SwaggerUIBundle({
+  url: "doc.json", dom_id: "#swagger-ui", deepLinking: true, validatorUrl: null,
+});
+"""
+_ASSETS = {  # of the package swagger-ui-bundle-v2
+    "swagger-ui.css": "text/css",
+    "swagger-ui-bundle.js": "text/javascript",
+    "favicon-32x32.png": "image/png",
+}
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+        "frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+}
+_FACTS = RouteFacts(tag="Docs", public=True)
+
+
+@get("/openapi.json", opt=describe(_FACTS))
+async def openapi_json(request: HttpRequest) -> Response[bytes]:
+    """This document."""
+    document: bytes = request.app.state.openapi
+    return Response(document, media_type="application/json")
+
+
+@get("/api/swagger/doc.json", opt=describe(_FACTS))
+async def swagger_doc(request: HttpRequest) -> Response[bytes]:
+    """The same document, where the page looks for it."""
+    document: bytes = request.app.state.openapi
+    return Response(document, media_type="application/json")
+
+
+@get("/api/swagger/index.html", opt=describe(_FACTS))
+async def swagger_page() -> Response[str]:
+    """A page to read it and to try it."""
+    return Response(_PAGE, media_type="text/html; charset=utf-8", headers=_HEADERS)
+
+
+@get("/api/swagger/{asset:str}", opt=describe(_FACTS))
+async def swagger_asset(asset: FromPath[str]) -> Response[bytes]:
+    """What that page loads."""
+    if asset == "start.js":
+        return Response(_START.encode(), media_type="text/javascript", headers=_HEADERS)
+    if asset not in _ASSETS:
+        raise ApiError(404, "not_found", "There is nothing at this path")
+    folder = next((files("swagger_ui_bundle") / "vendor").iterdir())
+    return Response((folder / asset).read_bytes(), media_type=_ASSETS[asset], headers=_HEADERS)
+
+
+HANDLERS = [openapi_json, swagger_doc, swagger_page, swagger_asset]

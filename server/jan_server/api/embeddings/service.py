@@ -1,0 +1,84 @@
+"""From texts or tokens to vectors."""
+
+from __future__ import annotations
+
+import array
+import base64
+import math
+import sys
+
+import msgspec
+
+from jan_engine import Pooling
+from jan_server.api.embeddings.schemas import (
+    Embedding,
+    EmbeddingList,
+    EmbeddingRequest,
+    EmbeddingUsage,
+)
+from jan_server.errors import ApiError
+from jan_server.inference.served_model import ServedModel
+from jan_server.inference.vectors import VectorJob
+
+__all__ = ["EmbeddingJob", "begin"]
+
+
+async def begin(asked: EmbeddingRequest, served: ServedModel) -> EmbeddingJob:
+    """Check everything and tokenise; or raise, and nothing runs."""
+    served = served.named(asked.model)
+    given = [asked.input] if isinstance(asked.input, str) else asked.input
+    tokens = [one for one in given if isinstance(one, int)]
+    if tokens and len(tokens) < len(given):
+        raise _wrong("input", "tokens and texts do not mix in one list")
+    inputs = [tokens] if tokens else [one for one in given if not isinstance(one, int)]
+    if not inputs:
+        raise _wrong("input", "is empty")
+    return EmbeddingJob(asked, served, [await _tokens(one, served) for one in inputs])
+
+
+class EmbeddingJob:
+    def __init__(
+        self, asked: EmbeddingRequest, served: ServedModel, inputs: list[list[int]]
+    ) -> None:
+        self._asked = asked
+        self._inputs = inputs
+        self._job = VectorJob(served, inputs, Pooling.AUTO)
+        self.leave = self._job.leave
+
+    async def whole(self) -> bytes:
+        vectors = await self._job.vectors(normalize=True)
+        n_tokens = sum(map(len, self._inputs))
+        answer = EmbeddingList(
+            data=[
+                Embedding(index=index, embedding=self._shaped(vector))
+                for index, vector in enumerate(vectors)
+            ],
+            model=self._asked.model,
+            usage=EmbeddingUsage(n_tokens, n_tokens),
+        )
+        return msgspec.json.encode(answer)
+
+    def _shaped(self, vector: list[float]) -> list[float] | str:
+        n = self._asked.dimensions
+        if n is not None and n > len(vector):
+            raise _wrong("dimensions", f"the model's vectors have {len(vector)}")
+        if n is not None and n < len(vector):
+            vector = vector[:n]
+            length = math.sqrt(math.fsum(x * x for x in vector))
+            vector = [x / length for x in vector] if length > 0 else vector
+        if self._asked.encoding_format != "base64":
+            return vector
+        floats = array.array("f", vector)
+        if sys.byteorder == "big":
+            floats.byteswap()
+        return base64.b64encode(floats.tobytes()).decode()
+
+
+def _wrong(param: str, why: str) -> ApiError:
+    return ApiError(400, "invalid_parameter", f"{param}: {why}", param=param)
+
+
+async def _tokens(one: str | list[int], served: ServedModel) -> list[int]:
+    if isinstance(one, str):
+        return await served.tokenize(one, add_special=True, parse_special=False)
+    return one

@@ -1,0 +1,118 @@
+"""Whether the process lives, whether it can answer, and what it is. Paths of several servers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import msgspec
+from litestar import MediaType, Response, get
+from litestar.params import FromPath
+
+from jan_engine import build_info
+from jan_server.requests import RouteFacts, Served, describe
+
+__all__ = ["HANDLERS"]
+
+
+class Health(msgspec.Struct):
+    status: str
+    timestamp: str
+
+
+class Status(msgspec.Struct, omit_defaults=True):
+    status: str
+    service: str | None = None
+
+
+class ExternalApis(msgspec.Struct):
+    serper: str
+
+
+class Components(msgspec.Struct):
+    api_gateway: str
+    inference_model: str
+    database: str
+    external_apis: ExternalApis
+
+
+class Version(msgspec.Struct):
+    version: str
+    llama_cpp_build: int
+    env_reloaded_at: str  # when the settings were read
+
+
+_STATUS = RouteFacts(gives=Status, public=True, tag="Health")
+
+
+@get("/health", opt=describe(RouteFacts(gives=Health, public=True, tag="Health")))
+async def health() -> Health:
+    """The process lives, also while it has no model."""
+    return Health("ok", _text(datetime.now(UTC)))
+
+
+@get("/healthz", opt=describe(_STATUS))
+async def healthz() -> Status:
+    """The process lives."""
+    return Status("ok")
+
+
+@get("/healthz/{service:str}", opt=describe(_STATUS))
+async def healthz_of_service(service: FromPath[str]) -> Status:
+    """The same, for clients of servers that were several processes."""
+    return Status("ok", service="mcp-tools") if service == "mcp" else Status("healthy")
+
+
+@get("/healthcheck", opt=describe(RouteFacts(public=True, tag="Health")), media_type=MediaType.TEXT)
+async def healthcheck() -> str:
+    """The process lives."""
+    return "ok"
+
+
+@get("/readyz", opt=describe(_STATUS))
+async def readyz(served: Served) -> Response[Status]:
+    """200 once the model answers; 503 before, and while the server ends."""
+    if served.is_ready and served.is_alive:
+        return Response(Status("ready"))
+    return Response(Status("not_ready"), status_code=503)
+
+
+@get("/v1/version", opt=describe(RouteFacts(gives=Version, public=True, tag="Health")))
+async def version(served: Served) -> Version:
+    """What this server was built from."""
+    build = build_info()
+    started = datetime.fromtimestamp(served.started_s, UTC)
+    return Version(build.version, build.llama_cpp_build, _text(started))
+
+
+@get("/v1/status", opt=describe(RouteFacts(gives=Components, tag="Health")))
+async def status(served: Served) -> Components:
+    """Each part of the server."""
+    model = "unhealthy" if served.is_ready and not served.is_alive else "healthy"
+    return Components(
+        "healthy",
+        model if served.is_ready else "degraded",
+        "not_configured",
+        ExternalApis("not_configured"),
+    )
+
+
+@get("/", opt=describe(_STATUS))
+async def root() -> Status:
+    """What answers here."""
+    return Status("ok", service="jan-engine")
+
+
+def _text(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+HANDLERS = [
+    health,
+    healthz,
+    healthz_of_service,
+    healthcheck,
+    readyz,
+    version,
+    status,
+    root,
+]

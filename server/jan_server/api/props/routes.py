@@ -1,0 +1,45 @@
+"""GET /props: what llama.cpp's clients ask of a server before they start."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from litestar import get
+
+from jan_server.inference.details import fingerprint
+from jan_server.requests import RouteFacts, Served, describe
+
+__all__ = ["props"]
+
+
+class Props(msgspec.Struct, kw_only=True):
+    default_generation_settings: dict[str, Any]
+    total_slots: int
+    model_alias: str
+    model_path: str
+    chat_template: str
+    bos_token: str
+    eos_token: str
+    build_info: str
+
+
+@get("/props", opt=describe(RouteFacts(tag="Models", gives=Props)))
+async def props(served: Served) -> Props:
+    """The model, its templates, and how many requests run side by side."""
+    model = served.model
+    vocab = model.vocab
+
+    def text(token: int) -> str:
+        return model.piece(token, special=True).decode(errors="replace") if token >= 0 else ""
+
+    return Props(
+        default_generation_settings={"n_ctx": served.n_ctx},
+        total_slots=served.settings.parallel,
+        model_alias=served.id,
+        model_path=str(served.path),
+        chat_template=model.chat_template() or "",
+        bos_token=text(vocab.bos),
+        eos_token=text(vocab.eos),
+        build_info=fingerprint(),
+    )

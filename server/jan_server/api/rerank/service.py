@@ -1,0 +1,53 @@
+"""From a query and documents to an order."""
+
+from __future__ import annotations
+
+import msgspec
+
+from jan_engine import Pooling
+from jan_server.api.rerank.schemas import RankedDocument, RankedList, RerankRequest, RerankUsage
+from jan_server.errors import ApiError
+from jan_server.inference.served_model import ServedModel
+from jan_server.inference.vectors import VectorJob, pair
+
+__all__ = ["RerankJob", "begin"]
+
+
+async def begin(asked: RerankRequest, served: ServedModel) -> RerankJob:
+    """Check everything and tokenise; or raise, and nothing runs."""
+    served = served.named(asked.model)
+    if not served.model.can_rank:
+        raise ApiError(501, "not_implemented", f"The model '{served.id}' has no head that ranks")
+    if not asked.documents:
+        message = "documents: is empty"
+        raise ApiError(400, "invalid_parameter", message, param="documents")
+
+    async def tokens(text: str) -> list[int]:
+        return await served.tokenize(text, add_special=False, parse_special=False)
+
+    query = await tokens(asked.query)
+    pairs = [pair(served.model, query, await tokens(text)) for text in asked.documents]
+    return RerankJob(asked, served, pairs)
+
+
+class RerankJob:
+    def __init__(self, asked: RerankRequest, served: ServedModel, pairs: list[list[int]]) -> None:
+        self._asked = asked
+        self._n_tokens = sum(map(len, pairs))
+        self._job = VectorJob(served, pairs, Pooling.RANK)
+        self.leave = self._job.leave
+
+    async def whole(self) -> bytes:
+        scores = [vector[0] for vector in await self._job.vectors(normalize=False)]
+        order = sorted(range(len(scores)), key=scores.__getitem__, reverse=True)
+        results = [
+            RankedDocument(index=index, relevance_score=scores[index])
+            for index in order[: self._asked.top_n]
+        ]
+        if self._asked.return_documents:
+            for result in results:
+                result.document = self._asked.documents[result.index]
+        usage = RerankUsage(self._n_tokens, self._n_tokens)
+        return msgspec.json.encode(
+            RankedList(model=self._asked.model, results=results, usage=usage)
+        )

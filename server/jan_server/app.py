@@ -1,0 +1,118 @@
+"""Puts the server together: the only file that knows every slice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from litestar import Litestar, Response
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.routes import HTTPRoute
+from litestar.types import ASGIApp
+
+from jan_engine import build_info
+from jan_server.api.completions import routes as completions
+from jan_server.api.docs import routes as docs
+from jan_server.api.embeddings import routes as embeddings
+from jan_server.api.extras import routes as extras
+from jan_server.api.health import routes as health
+from jan_server.api.metrics import routes as metrics
+from jan_server.api.models import routes as models
+from jan_server.api.props import routes as props
+from jan_server.api.rerank import routes as rerank
+from jan_server.api.slots import routes as slots
+from jan_server.entry import Entry
+from jan_server.errors import envelope
+from jan_server.inference.served_model import ServedModel
+from jan_server.openapi import openapi_document
+from jan_server.requests import HttpRequest, Route, explain, request_id
+from jan_server.security.browser import BrowserGuard
+from jan_server.security.principal import KeyRing
+
+__all__ = ["create_app", "create_routes", "routes_of"]
+
+_HANDLERS: list[Any] = [
+    *health.HANDLERS,
+    models.list_models,
+    models.get_model,
+    extras.tokenize,
+    extras.count_tokens,
+    extras.detokenize,
+    completions.create_completion,
+    embeddings.create_embedding,
+    rerank.rerank,
+    metrics.metrics,
+    props.props,
+    slots.slots,
+    *docs.HANDLERS,
+]
+
+
+def create_app(served: ServedModel, *, on_loaded: Callable[[], None] = lambda: None) -> ASGIApp:
+    """An ASGI app that answers at once and has its model as soon as it is loaded; `on_loaded` is
+    called then, or when that failed.
+    """
+    routes = create_routes(served, on_loaded=on_loaded)
+    described = routes_of(routes)
+    routes.state.openapi = openapi_document(described, version=build_info().version)
+    public = [route.path for route in described if route.facts.public]
+    settings = served.settings
+    return Entry(routes, KeyRing(settings.api_key), BrowserGuard(settings), public)
+
+
+def create_routes(served: ServedModel, *, on_loaded: Callable[[], None] = lambda: None) -> Litestar:
+    """What comes after the entry: every slice's handlers."""
+
+    @asynccontextmanager
+    async def lifespan(_app: Litestar) -> AsyncGenerator[None]:
+        async def load() -> None:
+            await served.load()
+            on_loaded()
+
+        loading = asyncio.create_task(load())
+        try:
+            yield
+        finally:
+            await served.close()
+            await loading
+
+    return Litestar(
+        _HANDLERS,
+        dependencies={"served": Provide(lambda: served, sync_to_thread=False)},
+        exception_handlers={Exception: _answer_with_error},
+        lifespan=[lifespan],
+        openapi_config=None,
+        request_max_body_size=served.settings.max_body_mb * 1024 * 1024,
+        state=State({"settings": served.settings}),
+        logging_config=None,
+    )
+
+
+def routes_of(app: Litestar) -> list[Route]:
+    """Every route that is not made by Litestar itself."""
+    return [
+        Route(
+            method=str(method),
+            path=route.path_format,
+            facts=handler.opt["facts"],
+            name=handler.handler_name,
+            summary=(handler.fn.__doc__ or "").rstrip("."),
+        )
+        for route in app.routes
+        for handler in (route.route_handlers if isinstance(route, HTTPRoute) else ())
+        for method in handler.http_methods
+        if "facts" in handler.opt
+    ]
+
+
+def _answer_with_error(request: HttpRequest, error: Exception) -> Response[bytes]:
+    shown = explain(request, error)
+    return Response(
+        envelope(shown, request_id(request)),
+        status_code=shown.status,
+        headers=shown.headers,
+        media_type="application/json",
+    )

@@ -1,0 +1,68 @@
+"""A request's body into a Struct, or an error that names the field."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from jan_server.errors import ApiError
+
+__all__ = ["read_body"]
+
+Body = TypeVar("Body", bound=msgspec.Struct)
+
+
+def read_body(kind: type[Body], raw: bytes, *, wrong_value: int) -> Body:
+    """Decode JSON, whatever the content type says. Fields that `kind` lacks are ignored.
+
+    Raises 400 for text that is no JSON and for a required field that is missing or null, and
+    `wrong_value` for a field with a wrong type or out of range.
+    """
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.ValidationError as refused:
+        raise _which_field(kind, raw, refused, wrong_value) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise _broken("is not valid JSON") from None
+    except RecursionError:
+        raise _broken("is nested too deeply") from None
+
+
+def _which_field(
+    kind: type[Body], raw: bytes, refused: msgspec.ValidationError, wrong_value: int
+) -> ApiError:
+    """Look again, field by field: it costs only those who made a mistake."""
+    try:
+        fields = msgspec.json.decode(raw, type=dict[str, Any])
+    except msgspec.ValidationError:
+        return _broken("must be a JSON object")
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _broken("is not valid JSON")
+    except RecursionError:
+        return _broken("is nested too deeply")
+    for field in msgspec.structs.fields(kind):
+        value = fields.get(field.encode_name)
+        if value is None:
+            if field.required:
+                return ApiError(
+                    400,
+                    "invalid_parameter",
+                    f"Parameter '{field.encode_name}' is required",
+                    param=field.encode_name,
+                )
+            continue
+        try:
+            msgspec.convert(value, field.type, strict=True)
+        except (msgspec.ValidationError, RecursionError) as reason:
+            return ApiError(
+                wrong_value,
+                "invalid_parameter",
+                f"Parameter '{field.encode_name}': {reason}",
+                param=field.encode_name,
+            )
+    return ApiError(wrong_value, "invalid_parameter", str(refused))
+
+
+def _broken(how: str) -> ApiError:
+    return ApiError(400, "invalid_json", f"The request's body {how}")

@@ -1,0 +1,101 @@
+"""What the server can be told: each setting is a flag, an environment variable and a default."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+__all__ = ["Settings"]
+
+
+def _short(*flags: str) -> dict[str, object]:
+    """Further spellings of a setting's flag, known from other servers."""
+    return {"flags": flags}
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """One field per flag: `ctx_size` is --ctx-size and JAN_CTX_SIZE."""
+
+    model: Annotated[str, Meta(description="a GGUF file")]
+    alias: Annotated[
+        str,
+        Meta(
+            description="the model's id in the API; its file's name otherwise",
+            extra=_short("-a", "--served-model-name"),
+        ),
+    ] = ""
+    host: Annotated[str, Meta(description="address to listen on")] = "127.0.0.1"
+    port: Annotated[int, Meta(description="port to listen on; 0: any", ge=0, le=65535)] = 1337
+    parallel: Annotated[
+        int,
+        Meta(
+            description="requests that run side by side",
+            ge=1,
+            le=256,
+            extra=_short("-np", "--max-num-seqs"),
+        ),
+    ] = 8
+    ctx_size: Annotated[
+        int,
+        Meta(
+            description="tokens of the longest request; 0: as many as the model knows",
+            ge=0,
+            extra=_short("-c", "--max-model-len"),
+        ),
+    ] = 4096
+    batch_size: Annotated[
+        int,
+        Meta(description="tokens of one forward pass", ge=1, extra=_short("-ub", "--ubatch-size")),
+    ] = 512
+    threads: Annotated[
+        int, Meta(description="0: one per physical core", ge=0, extra=_short("-t"))
+    ] = 0
+    n_gpu_layers: Annotated[
+        int, Meta(description="layers on the GPU; -1: all", ge=-1, extra=_short("-ngl"))
+    ] = -1
+    cache_type: Annotated[
+        Literal["f16", "q8_0", "q4_0"],
+        Meta(description="numbers of the cache", extra=_short("-ctk")),
+    ] = "f16"
+    context_shift: Annotated[
+        bool, Meta(description="forget the middle of a text when the context is full")
+    ] = False
+    api_key: Annotated[
+        tuple[str, ...], Meta(description="a key that callers must show; may be repeated")
+    ] = ()
+    trusted_host: Annotated[
+        tuple[str, ...],
+        Meta(description="a name by which callers may reach this server; may be repeated"),
+    ] = ()
+    cors_origin: Annotated[
+        tuple[str, ...],
+        Meta(description="a web page's origin that may call, or *; may be repeated"),
+    ] = ()
+    insecure: Annotated[
+        bool, Meta(description="listen on other addresses than this machine's without a key")
+    ] = False
+    max_queued_requests: Annotated[
+        int, Meta(description="more waiting requests are turned away", ge=0)
+    ] = 1024
+    max_body_mb: Annotated[int, Meta(description="larger requests are refused", ge=1)] = 64
+    ping_s: Annotated[
+        float, Meta(description="silence in a stream after which a comment is sent", gt=0)
+    ] = 15.0
+    shutdown_timeout: Annotated[
+        float, Meta(description="seconds that running requests get when the server ends", ge=0)
+    ] = 10.0
+    validation_status: Annotated[
+        Literal[0, 400, 422],
+        Meta(description="status for wrong values; 0: 422 where OpenAI's clients expect it"),
+    ] = 0
+    reply_details: Annotated[
+        bool, Meta(description="generation_settings, prompt and timings in whole answers")
+    ] = True
+    verbose: Annotated[bool, Meta(description="a line per request", extra=_short("-v"))] = False
+
+    @property
+    def is_local(self) -> bool:
+        """Only this machine can reach the server."""
+        return self.host in {"127.0.0.1", "::1", "localhost"}

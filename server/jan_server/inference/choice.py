@@ -1,0 +1,120 @@
+"""One sequence of an answer while it is generated, and the set that an answer is made of."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
+
+from jan_engine import (
+    AsyncEngine,
+    EngineClosed,
+    Event,
+    Finish,
+    FinishReason,
+    Request,
+    Stream,
+    TokenLogprob,
+)
+from jan_server.answers import CallerGone
+
+__all__ = ["Choice", "Choices"]
+
+
+class Choice:
+    """Reads its stream to the end. Keeps what it read if `keeps`."""
+
+    def __init__(self, index: int, request: Request, stream: Stream) -> None:
+        self.index = index
+        self.request = request
+        self.stream = stream
+        self.time_limit_s = 0.0  # after the first token, once there was a newline; 0: none
+        self.caller_gone = False
+        self.text = ""
+        self.tokens: list[int] = []
+        self.logprobs: list[TokenLogprob] = []
+        self.n_tokens = 0
+        self.first_at_s = 0.0
+        self._has_newline = False
+        self._out_of_time = False
+        self._finish: Finish | None = None
+
+    @property
+    def finish(self) -> Finish:
+        if self._finish is None:
+            raise RuntimeError("this choice has not ended")
+        return self._finish
+
+    def take(self, event: Event) -> None:
+        """Look at an event. Raises what ended the request too early, if that is what it says."""
+        if not self.n_tokens:
+            self.first_at_s = time.perf_counter()
+        self.n_tokens += len(event.tokens)
+        if event.finish is not None:
+            self._finish = event.finish
+            self._check_end(event.finish)
+        elif self.time_limit_s:
+            self._has_newline = self._has_newline or "\n" in event.text
+            if self._has_newline and time.perf_counter() - self.first_at_s > self.time_limit_s:
+                self._out_of_time = True
+                self.stream.cancel()
+
+    async def read(self) -> None:
+        """To the end, keeping everything."""
+        texts: list[str] = []
+        async for event in self.stream:
+            self.take(event)
+            texts.append(event.text)
+            self.tokens += event.tokens
+            self.logprobs += event.logprobs
+        self.text = "".join(texts)
+
+    @property
+    def finish_reason(self) -> str:
+        return "stop" if self.finish.reason is FinishReason.STOP else "length"
+
+    @property
+    def stop_type(self) -> str:
+        if self.finish.reason is not FinishReason.STOP:
+            return "limit"
+        return "eos" if self.finish.stop is None else "word"
+
+    def _check_end(self, finish: Finish) -> None:
+        if finish.reason is FinishReason.FAILED and finish.error is not None:
+            raise finish.error
+        if finish.reason is FinishReason.CANCELLED and not self._out_of_time:
+            raise CallerGone if self.caller_gone else EngineClosed("the server ends")
+
+
+class Choices:
+    """All choices of one answer, side by side."""
+
+    def __init__(self, engine: AsyncEngine, requests: Iterable[Request]) -> None:
+        """Submit every request, or none if one of them is refused."""
+        self.all: list[Choice] = []
+        try:
+            for index, request in enumerate(requests):
+                self.all.append(Choice(index, request, engine.submit(request)))
+        except BaseException:
+            self.leave()
+            raise
+
+    def leave(self) -> None:
+        """The caller has gone, or has all it wants: what still runs ends with the next step."""
+        for choice in self.all:
+            choice.caller_gone = True
+            choice.stream.cancel()
+
+    async def each(self, work: Callable[[Choice], Coroutine[Any, Any, None]]) -> None:
+        """Do the same with every choice. The first failure ends them all and is raised."""
+        if len(self.all) == 1:
+            await work(self.all[0])
+            return
+        tasks = [asyncio.create_task(work(choice)) for choice in self.all]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,151 @@
+"""The model this process serves: loading, ready, failed, or on its way out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from pathlib import Path
+
+from jan_engine import (
+    AsyncEngine,
+    Cancelled,
+    Embedder,
+    EngineError,
+    EngineOptions,
+    Model,
+    Pooling,
+    UnsupportedFeature,
+)
+from jan_server.config import Settings
+from jan_server.errors import ApiError
+
+__all__ = ["ServedModel"]
+
+_log = logging.getLogger("jan_server")
+_HEARTBEAT_S = 30.0  # a step of the slowest machine is shorter
+_LONG_TEXT = 8192  # characters; what takes longer to tokenise goes to a thread
+
+
+class ServedModel:
+    """Everything that handlers need of the engine. Belongs to the event loop it was loaded on."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.path = Path(settings.model)
+        self.id = settings.alias or self.path.name.removesuffix(".gguf")
+        self.started_s = time.time()
+        self.failure: Exception | None = None
+        self.draining = False
+        self._model: Model | None = None
+        self._engine: AsyncEngine | None = None
+        self._embedders: dict[Pooling, asyncio.Task[Embedder]] = {}
+        self._given_up = threading.Event()
+
+    @property
+    def is_ready(self) -> bool:
+        return self._model is not None and not self.draining
+
+    @property
+    def is_alive(self) -> bool:
+        """The engine's thread came by lately."""
+        if self._engine is None:
+            return True
+        return bool(self._engine.stats()["heartbeat_age_s"] < _HEARTBEAT_S)
+
+    @property
+    def model(self) -> Model:
+        """Raises 503 while there is none."""
+        return self._check_ready()
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """Raises 503 like `model`, and 400 for a model that only makes vectors."""
+        self._check_ready()
+        if self._engine is None:
+            raise ApiError(400, "unsupported_feature", f"The model '{self.id}' generates no text")
+        return self._engine
+
+    @property
+    def n_ctx(self) -> int:
+        """Tokens of the longest request."""
+        model = self.model
+        return model.facts.n_ctx_train if self._engine is None else self._engine.core.n_ctx
+
+    def named(self, model_id: str | None) -> ServedModel:
+        """This model, if that is its id. Raises 404."""
+        if model_id is not None and model_id != self.id:
+            message = f"There is no model '{model_id}'"
+            raise ApiError(404, "model_not_found", message, param="model")
+        return self
+
+    async def load(self) -> None:
+        """Read the file and start the engine, on another thread. A failure is kept."""
+        try:
+            self._model, self._engine = await asyncio.to_thread(self._open)
+        except EngineError as error:
+            self.failure = error
+
+    async def close(self) -> None:
+        """End every request there is, then the engine; or the load, if it has come no further."""
+        self.draining = True
+        self._given_up.set()
+        if self._engine is not None:
+            await self._engine.close()
+
+    async def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> list[int]:
+        model = self.model
+        if len(text) < _LONG_TEXT:
+            return model.tokenize(text, add_special=add_special, parse_special=parse_special)
+        return await asyncio.to_thread(
+            model.tokenize, text, add_special=add_special, parse_special=parse_special
+        )
+
+    async def embedder(self, pooling: Pooling) -> Embedder:
+        """Made when it is first asked for: it has a context of its own."""
+        task = self._embedders.get(pooling)
+        if task is None:
+            n_threads = self.settings.threads
+            task = self._embedders[pooling] = asyncio.create_task(
+                asyncio.to_thread(Embedder, self.model, n_threads=n_threads, pooling=pooling)
+            )
+        try:
+            return await asyncio.shield(task)
+        except EngineError:
+            self._embedders.pop(pooling, None)  # the next caller may find more memory
+            raise
+
+    def _check_ready(self) -> Model:
+        if self._model is None:
+            raise _not_now("model_not_ready", f"The model '{self.id}' is being loaded")
+        if self.draining:
+            raise _not_now("service_unavailable", "The server is about to end")
+        return self._model
+
+    def _open(self) -> tuple[Model, AsyncEngine | None]:
+        settings = self.settings
+        model = Model(
+            self.path, n_gpu_layers=settings.n_gpu_layers, on_progress=self._stop_if_given_up
+        )
+        n_ctx_train = model.facts.n_ctx_train
+        options = EngineOptions(
+            n_parallel=settings.parallel,
+            n_ctx=min(settings.ctx_size or n_ctx_train, n_ctx_train),
+            n_ubatch=settings.batch_size,
+            n_threads=settings.threads,
+            cache_type=settings.cache_type,
+            max_waiting=settings.max_queued_requests,
+        )
+        try:
+            return model, AsyncEngine(model, options)
+        except UnsupportedFeature:
+            return model, None  # an encoder
+
+    def _stop_if_given_up(self, _fraction: float) -> None:
+        if self._given_up.is_set():
+            raise Cancelled("the server ends")
+
+
+def _not_now(code: str, message: str) -> ApiError:
+    return ApiError(503, code, message, headers={"Retry-After": "1"})

@@ -1,0 +1,108 @@
+"""What handlers share: facts about a route, its body, who calls, and errors on their way out."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, TypeAlias
+
+import litestar
+import msgspec
+from litestar.datastructures import State
+from litestar.di import NamedDependency
+from litestar.exceptions import HTTPException
+
+from jan_engine import EngineError
+from jan_server.body import Body, read_body
+from jan_server.config import Settings
+from jan_server.errors import ApiError, from_engine
+from jan_server.inference.served_model import ServedModel
+from jan_server.security.principal import Principal
+
+__all__ = [
+    "HttpRequest",
+    "Route",
+    "RouteFacts",
+    "Served",
+    "describe",
+    "explain",
+    "principal_of",
+    "read",
+    "request_id",
+]
+
+_log = logging.getLogger("jan_server")
+HttpRequest: TypeAlias = litestar.Request[Any, Any, State]
+Served: TypeAlias = NamedDependency[ServedModel]  # app.py provides it
+
+
+class RouteFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a route says of itself beside its path."""
+
+    tag: str
+    reads: type[msgspec.Struct] | None = None
+    gives: type[msgspec.Struct] | None = None
+    gives_list: bool = False  # a bare array of them
+    streams: bool = False
+    public: bool = False  # no key is needed
+    wrong_value: int = 400  # status for a wrong type or a value out of range
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """A handler's place, for whoever wants to know what the server has."""
+
+    method: str
+    path: str  # parameters in braces
+    facts: RouteFacts
+    name: str
+    summary: str
+
+
+def describe(facts: RouteFacts) -> dict[str, Any]:
+    """For a handler's `opt`."""
+    return {"facts": facts}
+
+
+def read(kind: type[Body], raw: bytes, request: HttpRequest) -> Body:
+    return read_body(kind, raw, wrong_value=_wrong_value(request))
+
+
+def principal_of(request: HttpRequest) -> Principal:
+    principal: Principal = request.scope["state"]["principal"]
+    return principal
+
+
+def request_id(request: HttpRequest) -> str:
+    return str(request.scope["state"]["request_id"])
+
+
+def explain(request: HttpRequest, error: Exception) -> ApiError:
+    """The error as a caller may see it. What is our fault is logged, and told in general terms."""
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, EngineError):
+        shown = from_engine(error, wrong_value=_wrong_value(request))
+        if shown.status >= 500 and shown.code == "internal_error":
+            _log.error("%s: %s", request_id(request), error, exc_info=error)
+        return shown
+    if isinstance(error, HTTPException) and error.status_code in _BY_ROUTER:
+        code, message = _BY_ROUTER[error.status_code]
+        return ApiError(error.status_code, code, message, headers=error.headers)
+    _log.error("%s: unexpected", request_id(request), exc_info=error)
+    message = "The server failed at this request; its log says how"
+    return ApiError(500, "internal_error", message)
+
+
+_BY_ROUTER = {
+    400: ("invalid_parameter", "The request's path or query is not understood"),
+    404: ("not_found", "There is nothing at this path"),
+    405: ("method_not_allowed", "This path does not take this method"),
+    413: ("request_too_large", "The request's body is too large"),
+}
+
+
+def _wrong_value(request: HttpRequest) -> int:
+    settings: Settings = request.app.state.settings
+    if settings.validation_status:
+        return settings.validation_status
+    facts: RouteFacts | None = request.route_handler.opt.get("facts")
+    return facts.wrong_value if facts else 400

@@ -1,0 +1,90 @@
+"""A server on a real socket, in a thread of the test's process."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import msgspec
+import uvicorn
+from jan_server.app import create_app
+from jan_server.config import Settings
+from jan_server.inference.served_model import ServedModel
+
+
+class Running:
+    """A server, and requests to it."""
+
+    def __init__(self, served: ServedModel, port: int) -> None:
+        self.served = served
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self.client = httpx.Client(base_url=self.url, timeout=60)
+
+    def get(self, path: str, **further: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own
+        return self.client.get(path, **further)
+
+    def post(self, path: str, body: object, **further: Any) -> httpx.Response:  # noqa: ANN401
+        return self.client.post(path, content=msgspec.json.encode(body), **further)
+
+    def events(self, path: str, body: Mapping[str, object]) -> list[Any]:
+        """The frames of a stream, and the text "[DONE]" where it came."""
+        answer = self.post(path, {**body, "stream": True})
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        return read_frames(answer.text)
+
+    def until(self, is_so: Callable[[dict[str, Any]], bool]) -> None:
+        """Wait for the engine's counters."""
+        end = time.monotonic() + 20
+        while not is_so(self.served.engine.stats()):
+            assert time.monotonic() < end, "it never came to be"
+            time.sleep(0.002)
+
+
+def read_frames(text: str) -> list[Any]:
+    frames: list[Any] = []
+    for block in text.split("\n\n"):
+        if block.startswith("data: "):
+            data = block.removeprefix("data: ")
+            frames.append(data if data == "[DONE]" else msgspec.json.decode(data))
+        else:
+            assert not block or block.startswith(":"), block
+    return frames
+
+
+@contextmanager
+def running(settings: Settings, *, wait: bool = True) -> Generator[Running]:
+    """`wait`: until the model is loaded."""
+    served = ServedModel(settings)
+    loaded = threading.Event()
+    config = uvicorn.Config(
+        create_app(served, on_loaded=loaded.set),
+        port=0,
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        timeout_graceful_shutdown=5,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            assert thread.is_alive()
+            time.sleep(0.002)
+        if wait:
+            assert loaded.wait(60)
+        server_sockets = server.servers[0].sockets
+        with_client = Running(served, server_sockets[0].getsockname()[1])
+        with with_client.client:
+            yield with_client
+    finally:
+        server.should_exit = True
+        thread.join(30)
+        assert not thread.is_alive()

@@ -1,0 +1,139 @@
+"""The `jan` command, as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import httpx
+import pytest
+from jan_server.cli.settings import read_settings
+
+from tests import models
+
+pytestmark = pytest.mark.unsanitized
+JAN = [sys.executable, "-m", "jan_server.cli.main", "serve"]
+DEMO = [sys.executable, "-m", "tests.demo"]  # make serve
+ENVIRONMENT = {name: text for name, text in os.environ.items() if not name.startswith("JAN_")}
+
+
+def start(*arguments: str, program: Sequence[str] = JAN) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*program, *arguments], stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+    )
+
+
+def url_of(server: subprocess.Popen[str]) -> str:
+    """Once the model is loaded."""
+    assert server.stderr
+    for line in server.stderr:
+        if found := re.match(r"(http://\S+)/v1,", line):
+            return found[1]
+    raise AssertionError(f"it ended with {server.wait()}")
+
+
+def test_version_and_help_need_no_web_package() -> None:
+    script = (
+        "import sys, jan_server.cli.main as m\n"
+        "try: m.main(['--version'])\n"
+        "except SystemExit: pass\n"
+        "assert not {'litestar', 'uvicorn', 'jan_engine'} & set(sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.match(r"\d+\.\d+", done.stdout)
+
+
+def test_a_model_is_served_until_the_first_signal(tmp_path: Path) -> None:
+    model = models.write_demo(tmp_path / "a-model.gguf")
+    for number, program in ((signal.SIGINT, [*JAN, str(model)]), (signal.SIGTERM, DEMO)):
+        server = start("--port", "0", "-t", "1", "--alias", "the-demo", program=program)
+        body = {"model": "the-demo", "prompt": "Hello?", "max_tokens": 20}
+        answer = httpx.post(url_of(server) + "/v1/completions", json=body)
+        assert answer.json()["choices"][0]["text"] == "".join(models.DEMO_WORDS)
+        server.send_signal(number)
+        assert server.wait(20) == 0
+        assert server.stderr
+        assert "Traceback" not in server.stderr.read()
+        server.stderr.close()
+
+
+def test_a_second_signal_ends_streams_that_would_go_on(endless_path: Path) -> None:
+    server = start(str(endless_path), "--port", "0", "-t", "1", "--context-shift")
+    body = {"model": "endless", "prompt": "a", "n_predict": -1, "stream": True}
+    with httpx.stream("POST", url_of(server) + "/v1/completions", json=body, timeout=30) as answer:
+        lines = answer.iter_lines()
+        assert next(lines).startswith("data: ")
+        server.send_signal(signal.SIGINT)
+        for _ in range(20):
+            assert "error" not in next(lines)
+        server.send_signal(signal.SIGINT)
+        rest = [line for line in lines if line]
+    assert "service_unavailable" in rest[-1]
+    assert server.wait(20) == 0
+    assert server.stderr
+    server.stderr.close()
+
+
+def test_a_port_that_is_taken_is_one_line_at_once(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        server = start(str(tmp_path / "missing.gguf"), "--port", str(port))
+        _, said = server.communicate(timeout=30)
+    assert server.returncode == 1
+    assert said == f"error: port {port} on 127.0.0.1 is in use; choose another with --port\n"
+
+
+def test_a_model_that_does_not_load_is_one_line(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(b"GGUF" + b"\xff" * 100)
+    for path in (tmp_path / "missing.gguf", broken):
+        server = start(str(path), "--port", "0")
+        _, said = server.communicate(timeout=30)
+        assert server.returncode == 1
+        assert said.splitlines()[-1].startswith("error: ")
+        assert "Traceback" not in said
+
+
+def test_a_flag_wins_over_its_variable_and_that_over_the_default() -> None:
+    environment = {"JAN_CTX_SIZE": "1000", "JAN_PARALLEL": "3", "JAN_API_KEY": "a,b"}
+    settings = read_settings(["m.gguf", "-c", "2000", "--context-shift"], environment)
+    assert (settings.ctx_size, settings.parallel, settings.port) == (2000, 3, 1337)
+    assert settings.api_key == ("a", "b")
+    assert settings.context_shift
+
+
+def test_keys_are_read_from_a_file(tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text("one\ntwo\n")
+    settings = read_settings(["m.gguf", "--api-key", "zero", "--api-key-file", str(keys)], {})
+    assert settings.api_key == ("zero", "one", "two")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "MODEL is required"),
+        (["m", "--port", "x"], "--port"),
+        (["m", "--port", "70000"], "--port"),
+        (["m", "--parallel", "0"], "--parallel"),
+        (["m", "--cache-type", "f17"], "--cache-type"),
+        (["m", "--host", "0.0.0.0"], "--api-key"),
+        (["m", "--api-key-file", "missing"], "api_key_file"),
+    ],
+)
+def test_a_wrong_flag_is_named(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        read_settings(arguments, {})
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err

@@ -282,16 +282,17 @@ void engine::fail_pass(const slice * slices, int n, const error & why) {
         sequence & s = *slices[i].of;
         s.drafts.clear();
         while (s.n_left() > 1 || (slices[i].n_outputs > 0 && s.n_left() == 1)) {
-            const int n_rows = std::min(s.n_left(), options_.schedule.max_rows);
-            const slice alone{&s, n_rows, n_rows == s.n_left() ? 1 : 0};
+            const int n_most = std::min(s.n_left(), options_.schedule.max_rows);
+            const int n_rows = s.n_rows_within(n_most, options_.schedule.max_outputs);
+            const slice alone{&s, n_rows, s.n_outputs(n_rows)};
             if (forward_->run(&alone, 1) != pass_status::done) {
                 forward_->apply({lane_change::kind::trim, s.lane, -1, 0, 0});
                 scheduler_.lost(&s);
                 end(s, finish_reason::failed, error(errc::backend_failure, forward_->failure()));
                 break;
             }
-            const bool last = alone.n_outputs > 0;
             choice_.choose(*forward_, &alone, 1);
+            const bool last = n_rows == s.n_left() || s.not_chosen;
             advance(alone);
             if (last) {
                 break;

@@ -11,6 +11,7 @@ void engine::advance(const slice & done) {
     const int n_of_prompt = std::min(done.n_tokens, std::max(0, s.n_prompt() - s.n_computed));
     s.n_evaluated += s.truncated ? 0 : n_of_prompt;
     stats_.n_prompt_tokens.fetch_add(static_cast<uint64_t>(n_of_prompt));
+    const bool ends = done.n_tokens >= s.n_left();  // and does so even if its cells are lost below
     const int n_drafted = std::max(0, done.n_tokens - s.n_left());
     const int n_right = std::clamp(static_cast<int>(s.chosen.size()) - 1, 0, n_drafted);
     scheduler_.computed({&s, done.n_tokens - n_drafted + n_right, done.n_outputs});
@@ -22,7 +23,7 @@ void engine::advance(const slice & done) {
     }
     s.n_drafted += n_drafted;
     stats_.n_drafted.fetch_add(static_cast<uint64_t>(n_drafted));
-    if (done.n_outputs > 0) {
+    if (s.not_chosen || ends) {
         take_tokens(s);
     }
 }
@@ -36,7 +37,7 @@ void engine::take_tokens(sequence & s) {
         stats_.first_token.add(now_s_ - s.arrived_s);
         stats_.n_cached_tokens.fetch_add(static_cast<uint64_t>(s.n_cached));
     }
-    if (s.ask.max_tokens == 0) {
+    if (s.ask.max_tokens == 0 && !s.not_chosen) {
         end(s, finish_reason::length);
         return;
     }
@@ -78,8 +79,13 @@ std::optional<finish_reason> engine::take_token(sequence & s, token chosen) {
         return finish_reason::stop;
     }
     const bool shown = std::find(s.ask.shown.begin(), s.ask.shown.end(), chosen) != s.ask.shown.end();
-    if (s.text.add(shown ? pieces_->special(chosen) : pieces_->bytes(chosen))) {
+    const std::string_view bytes = shown ? pieces_->special(chosen) : pieces_->bytes(chosen);
+    const size_t n_kept = s.lines.take(bytes);
+    if (s.text.add(bytes.substr(0, n_kept))) {
         return finish_reason::stop;
+    }
+    if (n_kept < bytes.size() || s.lines.over(now_s_ - s.first_token_s)) {
+        return finish_reason::length;
     }
     if (s.ask.max_tokens > 0 && static_cast<int>(s.made.size()) >= s.ask.max_tokens) {
         return finish_reason::length;
@@ -104,6 +110,7 @@ void engine::tell(sequence & s) {
     e.text = told_.add_text(text);
     e.tokens = event_batch::add(told_.tokens, s.made.data() + s.n_told, s.made.size() - s.n_told);
     e.logprobs = event_batch::add(told_.logprobs, s.logprobs.data(), s.logprobs.size());
+    s.scores.tell(e, told_);
     s.n_told = s.made.size();
     s.logprobs.clear();
     told_.events.push_back(e);
@@ -116,6 +123,7 @@ void engine::end(sequence & s, finish_reason reason, const error & failure) {
     e.text = told_.add_text(s.text.take());
     e.tokens = event_batch::add(told_.tokens, s.made.data() + s.n_told, s.made.size() - s.n_told);
     e.logprobs = event_batch::add(told_.logprobs, s.logprobs.data(), s.logprobs.size());
+    s.scores.tell(e, told_);
     e.ending = static_cast<int32_t>(told_.endings.size());
     told_.endings.push_back({reason, s.used(now_s_), s.text.stop_found(), failure});
     told_.events.push_back(e);

@@ -51,6 +51,11 @@ struct event {
     range logprobs;       // of event_batch::logprobs: one per token, each followed by n_top more,
                           // with id -1 where samplers left fewer
     int32_t ending = -1;  // of event_batch::endings; -1: more is to come
+    // One event of a request that asked for them has these: of event_batch::prompt_logprobs,
+    // prompt_top + 1 for each token of the prompt from the first asked for, but never of its very first.
+    range prompt_logprobs;
+    int32_t prompt_top = -1;    // -1: this event has none
+    bool prompt_whole = false;  // they begin with the prompt
 };
 
 struct event_batch {
@@ -58,6 +63,7 @@ struct event_batch {
     std::string text;
     std::vector<token> tokens;
     std::vector<token_logprob> logprobs;
+    std::vector<token_logprob> prompt_logprobs;
     std::vector<ending> endings;
 
     bool empty() const { return events.empty(); }
@@ -67,6 +73,7 @@ struct event_batch {
         text.clear();
         tokens.clear();
         logprobs.clear();
+        prompt_logprobs.clear();
         endings.clear();
     }
 
@@ -77,12 +84,15 @@ struct event_batch {
             e.text = moved(e.text, text.size());
             e.tokens = moved(e.tokens, tokens.size());
             e.logprobs = moved(e.logprobs, logprobs.size());
+            e.prompt_logprobs = moved(e.prompt_logprobs, prompt_logprobs.size());
             e.ending += e.ending < 0 ? 0 : static_cast<int32_t>(endings.size());
             events.push_back(e);
         }
         text.append(other.text);
         tokens.insert(tokens.end(), other.tokens.begin(), other.tokens.end());
         logprobs.insert(logprobs.end(), other.logprobs.begin(), other.logprobs.end());
+        prompt_logprobs.insert(prompt_logprobs.end(), other.prompt_logprobs.begin(),
+                               other.prompt_logprobs.end());
         endings.insert(endings.end(), other.endings.begin(), other.endings.end());
     }
 

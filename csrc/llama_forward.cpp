@@ -1,6 +1,7 @@
 #include "llama_forward.h"
 
 #include "abort_guard.h"
+#include "cache_type.h"
 #include "error.h"
 #include "free_memory.h"
 #include "log.h"
@@ -18,22 +19,11 @@ namespace jan {
 
 namespace {
 
-// For the logits of one pass, unless all lanes together need more. Upstream keeps them twice.
+// For the logits of one pass, besides one row for each lane. Upstream keeps them twice.
 constexpr int64_t output_bytes = 32 << 20;
 
 bool is_aborted(void * flag) {
     return static_cast<std::atomic<bool> *>(flag)->load(std::memory_order_relaxed);
-}
-
-ggml_type cache_type(const std::string & name) {
-    for (const ggml_type type : {GGML_TYPE_F32, GGML_TYPE_F16, GGML_TYPE_BF16, GGML_TYPE_Q8_0, GGML_TYPE_Q5_1,
-                                 GGML_TYPE_Q5_0, GGML_TYPE_Q4_1, GGML_TYPE_Q4_0, GGML_TYPE_IQ4_NL}) {
-        if (name == ggml_type_name(type)) {
-            return type;
-        }
-    }
-    throw error(errc::invalid_argument, "cache_type: '" + name + "' is no type of a cache",
-                "one of: f32 f16 bf16 q8_0 q5_1 q5_0 q4_1 q4_0 iq4_nl");
 }
 
 void require(bool condition, const char * what) {
@@ -96,7 +86,7 @@ llama_forward::llama_forward(std::shared_ptr<const model> source, const forward_
     params.n_seq_max = static_cast<uint32_t>(shape_.n_lanes);
     n_vocab_ = llama_vocab_n_tokens(llama_model_get_vocab(model_->handle()));
     const auto n_affordable = static_cast<int>(output_bytes / sizeof(float)) / std::max(1, n_vocab_);
-    max_outputs_ = std::min(max_rows_, std::max(shape_.n_lanes, n_affordable));
+    max_outputs_ = std::min(max_rows_, shape_.n_lanes + std::max(1, n_affordable));
     params.n_outputs_max = static_cast<uint32_t>(max_outputs_);
     params.n_threads = pool_->n_threads();
     params.n_threads_batch = pool_->n_threads();

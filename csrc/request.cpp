@@ -32,9 +32,24 @@ void check(const request & ask, int n_ctx, int n_vocab) {
                 .with("token", id);
         }
     }
+    if (ask.n_indent < 0) {
+        throw error(errc::invalid_argument, "n_indent: must not be negative");
+    }
     if (ask.n_top < -1 || ask.n_top > n_vocab) {
         throw error(errc::invalid_argument,
                     "logprobs: must be between 0 and the vocabulary's " + std::to_string(n_vocab));
+    }
+    if (ask.prompt_top < -1 || ask.prompt_top > n_vocab) {
+        throw error(errc::invalid_argument,
+                    "prompt_logprobs: must be between 0 and the vocabulary's " + std::to_string(n_vocab));
+    }
+    if (ask.prompt_top_from < 0 || ask.prompt_top_from > n_prompt) {
+        throw error(errc::invalid_argument, "prompt_logprobs_from: must be between 0 and the prompt's " +
+                                                std::to_string(n_prompt) + " tokens");
+    }
+    if ((n_prompt - ask.prompt_top_from) * (int64_t{ask.prompt_top} + 1) > max_prompt_logprobs) {
+        throw error(errc::invalid_argument,
+                    "prompt_logprobs: more than " + std::to_string(max_prompt_logprobs) + " for this prompt");
     }
 }
 

@@ -18,10 +18,14 @@ struct request {
     int max_tokens = -1;            // -1: until the context is full
     int n_top = -1;                 // log-probabilities: -1 none, 0 of the chosen token, n of the n best too
     bool logprobs_of_left = false;  // of what the samplers left, not of all that the model says
+    int prompt_top = -1;            // the same of the prompt's tokens; -1: of none
+    int prompt_top_from = 0;        // and of these only from here on: what is before may be reused
     std::shared_ptr<const sampling_params> sampling;      // null: the most likely token
     std::shared_ptr<const constraint_params> constraint;  // null: any text
     std::vector<token> shown;                             // tokens that are usually not, as they are written
-    int n_keep = 0;                                       // prompt tokens that survive a context shift
+    int n_indent = 0;                                     // spaces or tabs that each new line must begin with
+    int64_t t_max_predict_ms = 0;  // from the first token, once there was a new line; 0 = no end
+    int n_keep = 0;                // prompt tokens that survive a context shift
     bool shift_context = false;
     bool ignore_eos = false;   // with `sampling` such tokens are banned, otherwise passed over
     bool cache_prompt = true;  // false: reuses nobody's cells and offers its own to nobody
@@ -31,6 +35,9 @@ struct request {
     std::string caller;        // waiting callers take turns; "" is a caller too
     std::vector<std::string> stop;
 };
+
+// Log-probabilities of one prompt that are kept until they are told: 128 MiB.
+constexpr int64_t max_prompt_logprobs = int64_t{1} << 24;
 
 // Throws invalid_argument or context_overflow. What `sampling` asks for is checked by the sampler.
 void check(const request & ask, int n_ctx, int n_vocab);

@@ -67,7 +67,8 @@ void row_choice::choose(forward & through, const slice * slices, int n) {
     int n_rows = 0;
     for (int i = 0; i < n; ++i) {
         if (slices[i].n_outputs > 0) {
-            groups_.push_back({slices[i].of, through.logits(n_rows), slices[i].n_outputs});
+            const int first = slices[i].of->n_computed + slices[i].n_tokens - slices[i].n_outputs;
+            groups_.push_back({slices[i].of, through.logits(n_rows), slices[i].n_outputs, first});
             n_rows += slices[i].n_outputs;
         }
     }
@@ -84,15 +85,19 @@ void row_choice::choose(forward & through, const slice * slices, int n) {
 void row_choice::choose_group(const group & rows, sampling_scratch & scratch) const {
     sequence & s = *rows.of;
     s.chosen.clear();
-    if (s.ask.max_tokens == 0) {
-        return;
-    }
     try {
         for (int row = 0; row < rows.n_rows; ++row) {
             float * logits = rows.logits + static_cast<int64_t>(row) * limits_.n_vocab;
+            if (!s.scores.complete() && rows.first + row + 1 == s.scores.next()) {
+                s.scores.add(logits, limits_.n_vocab, s.row_token(s.scores.next()));
+                continue;
+            }
+            if (s.ask.max_tokens == 0) {
+                return;
+            }
             s.chosen.push_back(choose_row(s, logits, scratch));
             // The next row was computed from a guess, and says something only if the guess was right.
-            const auto i = static_cast<size_t>(row);
+            const size_t i = s.chosen.size() - 1;
             if (i < s.drafts.size() && s.drafts[i] != s.chosen[i]) {
                 break;
             }

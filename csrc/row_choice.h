@@ -29,7 +29,7 @@ class row_choice {
 
     // For the engine's thread. Each sequence whose slice has output is left with the tokens `chosen`
     // and their log-probabilities: one, and for each draft that it equals the next. Or with the
-    // reason why there is none.
+    // reason why there is none. Rows before the end of a prompt score its tokens.
     void choose(forward & through, const slice * slices, int n);
 
   private:
@@ -38,6 +38,7 @@ class row_choice {
         sequence * of;
         float * logits;
         int n_rows;
+        int first;  // the place of the first row's token
     };
 
     void choose_group(const group & rows, sampling_scratch & scratch) const;

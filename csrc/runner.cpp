@@ -1,6 +1,7 @@
 #include "runner.h"
 
 #include "abort_guard.h"
+#include "cache_type.h"
 #include "error.h"
 #include "log.h"
 #include "processors.h"
@@ -39,6 +40,8 @@ runner::runner(std::shared_ptr<const model> source, const runner_options & optio
     params.n_threads = pool_.n_threads();
     params.n_threads_batch = pool_.n_threads();
     params.no_perf = true;
+    params.flash_attn_type = static_cast<llama_flash_attn_type>(options.flash_attention);
+    params.type_k = params.type_v = cache_type(options.cache_type);
     params.abort_callback = is_cancelled;
     params.abort_callback_data = &cancel_;
 
@@ -100,7 +103,7 @@ void runner::feed(const std::vector<token> & tokens) {
     }
 }
 
-token runner::argmax() const {
+const float * runner::last_row() const {
     if (n_past_ == 0) {
         throw error(errc::invalid_argument, "nothing was fed yet, so there is no next token");
     }
@@ -108,7 +111,17 @@ token runner::argmax() const {
     if (!logits) {
         throw error(errc::backend_failure, "the forward pass left no logits");
     }
-    return static_cast<token>(std::max_element(logits, logits + n_vocab_) - logits);
+    return logits;
+}
+
+token runner::argmax() const {
+    const float * row = last_row();
+    return static_cast<token>(std::max_element(row, row + n_vocab_) - row);
+}
+
+std::vector<float> runner::logits() const {
+    const float * row = last_row();
+    return {row, row + n_vocab_};
 }
 
 void runner::clear() {

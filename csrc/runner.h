@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace jan {
@@ -18,6 +19,8 @@ struct runner_options {
     int n_ubatch = 512;   // tokens per forward pass
     int n_threads = 0;    // 0 = default_n_threads()
     int n_positions = 0;  // rows of the model's table of positions; 0 = it has none
+    std::string cache_type = "f16";
+    int flash_attention = -1;  // -1: where the device has it; its kernels keep no more than f16
 };
 
 // Not thread-safe, apart from cancel(). Keeps its model alive.
@@ -36,6 +39,9 @@ class runner {
     // invalid_argument before the first feed().
     token argmax() const;
 
+    // What argmax() looks at: one number per token of the vocabulary. Throws as argmax().
+    std::vector<float> logits() const;
+
     // Makes a running feed() stop after the graph node it is in. From any thread.
     void cancel() { cancel_ = true; }
 
@@ -46,6 +52,8 @@ class runner {
     int n_threads() const { return pool_.n_threads(); }
 
   private:
+    const float * last_row() const;
+
     struct deleter {
         void operator()(llama_context * c) const { llama_free(c); }
     };

@@ -166,7 +166,7 @@ bool scheduler::must_follow(sequence * s, int n_found) {
     if (!s->ask.cache_prompt || !ledger_.shape().can_truncate) {
         return false;
     }
-    const int most = static_cast<int>(s->tokens.size()) - 1;
+    const int most = s->n_reusable();
     for (const sequence * other : running_) {
         if (other->n_left() <= 1 || !other->ask.cache_prompt || other->ask.cache_salt != s->ask.cache_salt) {
             continue;
@@ -193,8 +193,7 @@ void scheduler::admit(double now_s) {
         sequence * s = waiting_[i];
         s->found = {};
         if (s->ask.cache_prompt) {
-            const int most = static_cast<int>(s->tokens.size()) - 1;  // one is left to compute
-            s->found = ledger_.longest_prefix(s->tokens, most, s->ask.cache_salt);
+            s->found = ledger_.longest_prefix(s->tokens, s->n_reusable(), s->ask.cache_salt);
         }
     }
     order_ = waiting_;
@@ -218,8 +217,7 @@ void scheduler::admit(double now_s) {
         }
         prefix_match match;
         if (s->ask.cache_prompt) {
-            match =
-                ledger_.longest_prefix(s->tokens, static_cast<int>(s->tokens.size()) - 1, s->ask.cache_salt);
+            match = ledger_.longest_prefix(s->tokens, s->n_reusable(), s->ask.cache_salt);
         }
         if (must_follow(s, match.n_tokens)) {
             continue;
@@ -272,6 +270,9 @@ void scheduler::plan_prefill(double now_s) {
     order_by_turn(order_, now_s);
     int n_rows =
         std::min(prefill_rows(order_.front()->n_computed, now_s), options_.max_rows - plan_.n_decode);
+    // Rows whose logits score a prompt; every sequence may want one besides.
+    int n_outputs =
+        options_.max_outputs < options_.max_rows ? options_.max_outputs - n_running() : options_.max_rows;
     for (sequence * s : order_) {
         if (s->lane < 0 || n_rows <= 0) {
             continue;
@@ -280,8 +281,14 @@ void scheduler::plan_prefill(double now_s) {
         int n = s->n_left() <= n_rows + n_rows / 4 ? s->n_left() : n_rows;
         n = std::min(n, options_.max_rows - plan_.n_decode - plan_.n_prefill);
         const bool own_pass = ledger_.shape().mode == kv_mode::streams;
-        if (plan_.n_prefill > 0 && n < std::min(own_pass ? worth_a_pass : least_rows, s->n_left())) {
+        const int worth =
+            plan_.n_prefill > 0 ? std::min(own_pass ? worth_a_pass : least_rows, s->n_left()) : 0;
+        if (n < worth) {
             break;
+        }
+        n = s->n_rows_within(n, n_outputs);
+        if (n < worth) {
+            continue;  // scores of others fill the pass, which may have room for a plain prompt
         }
         const int n_planned = plan_.n_decode + plan_.n_prefill;
         // With nothing else to do, the older ones may take cells from the younger.
@@ -291,7 +298,8 @@ void scheduler::plan_prefill(double now_s) {
         if (n <= 0 || s->lane < 0) {
             continue;
         }
-        plan_.slices.push_back({s, n, n == s->n_left() ? 1 : 0});
+        plan_.slices.push_back({s, n, s->n_outputs(n)});
+        n_outputs -= s->scores.complete() ? 0 : plan_.slices.back().n_outputs;
         plan_.n_prefill += n;
         n_rows -= n;
     }

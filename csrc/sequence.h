@@ -3,11 +3,14 @@
 
 #include "event.h"
 #include "kv_ledger.h"
+#include "line_limits.h"
+#include "prompt_scores.h"
 #include "request.h"
 #include "sampling/sampler.h"
 #include "speculation/drafter.h"
 #include "text_stream.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -21,11 +24,31 @@ namespace jan {
 struct sequence {
     explicit sequence(request r, double now_s, std::unique_ptr<sampler> how = nullptr,
                       std::unique_ptr<constraint> within = nullptr)
-        : ask(std::move(r)), tokens(ask.prompt), text(ask.stop), chooser(std::move(how)),
-          bounds(std::move(within)), arrived_s(now_s) {}
+        : ask(std::move(r)), tokens(ask.prompt), text(ask.stop), lines(ask), scores(ask),
+          chooser(std::move(how)), bounds(std::move(within)), arrived_s(now_s) {}
 
     int n_left() const { return static_cast<int>(tokens.size()) - n_computed; }
     int n_prompt() const { return static_cast<int>(ask.prompt.size()); }
+
+    // Of its next n rows, how many at their end have logits that somebody wants.
+    int n_outputs(int n) const {
+        if (!scores.complete()) {
+            return std::max(0, n_computed + n - std::max(n_computed, scores.next() - 1));
+        }
+        return n >= n_left() ? 1 : 0;
+    }
+
+    // How many of its next n rows can be taken where so many may have output.
+    int n_rows_within(int n, int most_outputs) const {
+        const int n_before = scores.complete() ? n : std::max(0, scores.next() - 1 - n_computed);
+        return std::min(n, n_before + most_outputs);
+    }
+
+    // Of its tokens, how many may be in the cache already: one is left to compute, or all whose logits
+    // are wanted.
+    int n_reusable() const {
+        return (scores.complete() ? static_cast<int>(tokens.size()) : scores.next()) - 1;
+    }
 
     // What a row at position `at` is computed from.
     token row_token(int at) const {
@@ -53,12 +76,15 @@ struct sequence {
     const request ask;
     std::vector<token> tokens;
     text_stream text;
+    line_limits lines;
 
     int lane = -1;                        // of the cache, -1 while it waits
     int n_computed = 0;                   // of tokens
     std::vector<token> made;              // generated; after a context shift not all are in `tokens`
     size_t n_told = 0;                    // of made, already in an event
     std::vector<token_logprob> logprobs;  // of those not yet in an event
+
+    prompt_scores scores;
 
     std::unique_ptr<sampler> chooser;    // null: the most likely token
     std::unique_ptr<constraint> bounds;  // that its text stays within; null: none

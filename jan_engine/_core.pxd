@@ -169,11 +169,14 @@ cdef extern from "runner.h" namespace "jan" nogil:
         int n_ubatch
         int n_threads
         int n_positions
+        string cache_type
+        int flash_attention
 
     cdef cppclass runner:
         runner(shared_ptr[model] source, const runner_options & options) except +raise_jan_error
         void feed(const vector[token] & tokens) except +raise_jan_error
         token argmax() except +raise_jan_error
+        vector[float] logits() except +raise_jan_error
         void cancel()
         void clear() except +raise_jan_error
         int n_past()
@@ -270,9 +273,13 @@ cdef extern from "request.h" namespace "jan" nogil:
         int max_tokens
         int n_top
         bool logprobs_of_left
+        int prompt_top
+        int prompt_top_from
         shared_ptr[const sampling_params] sampling
         shared_ptr[const constraint_params] constraint
         vector[token] shown
+        int n_indent
+        int64_t t_max_predict_ms
         int n_keep
         bool shift_context
         bool ignore_eos
@@ -322,12 +329,16 @@ cdef extern from "event.h" namespace "jan" nogil:
         part tokens
         part logprobs
         int32_t ending
+        part prompt_logprobs
+        int32_t prompt_top
+        bool prompt_whole
 
     cdef cppclass event_batch:
         vector[event] events
         string text
         vector[token] tokens
         vector[token_logprob] logprobs
+        vector[token_logprob] prompt_logprobs
         vector[ending] endings
 
 

@@ -44,10 +44,19 @@ class Model:
 @final
 class Runner:
     def __new__(
-        cls, source: Model, *, n_ctx: int, n_ubatch: int, n_threads: int, n_positions: int
+        cls,
+        source: Model,
+        *,
+        n_ctx: int,
+        n_ubatch: int,
+        n_threads: int,
+        n_positions: int,
+        cache_type: bytes,
+        flash_attention: int,
     ) -> Self: ...
     def feed(self, tokens: list[int]) -> None: ...
     def argmax(self) -> int: ...
+    def logits(self) -> list[float]: ...
     def cancel(self) -> None: ...
     def clear(self) -> None: ...
     @property
@@ -142,7 +151,11 @@ class Engine:
         max_tokens: int,
         n_top: int,
         logprobs_of_left: bool,
+        prompt_top: int,
+        prompt_top_from: int,
         sampling: SamplingParams | None,
+        n_indent: int,
+        t_max_predict_ms: int,
         n_keep: int,
         shift_context: bool,
         ignore_eos: bool,
@@ -167,6 +180,7 @@ class Engine:
                 str,
                 list[int],
                 list[tuple[int, float]],
+                list[list[tuple[int, float]] | None] | None,
                 tuple[int, dict[str, Any], str, EngineError | None] | None,
             ]
         ]

@@ -205,12 +205,24 @@ cdef class Runner:
 
     cdef unique_ptr[runner] owned
 
-    def __cinit__(self, Model source not None, *, int n_ctx, int n_ubatch, int n_threads, int n_positions):
+    def __cinit__(
+        self,
+        Model source not None,
+        *,
+        int n_ctx,
+        int n_ubatch,
+        int n_threads,
+        int n_positions,
+        bytes cache_type not None,
+        int flash_attention,
+    ):
         cdef runner_options options
         options.n_ctx = n_ctx
         options.n_ubatch = n_ubatch
         options.n_threads = n_threads
         options.n_positions = n_positions
+        options.cache_type = cache_type
+        options.flash_attention = flash_attention
         with nogil:
             self.owned.reset(new runner(source.shared, options))
 
@@ -228,6 +240,9 @@ cdef class Runner:
         with nogil:
             found = dereference(self.owned).argmax()
         return found
+
+    def logits(self) -> list[float]:
+        return dereference(self.owned).logits()
 
     def cancel(self) -> None:
         dereference(self.owned).cancel()
@@ -454,7 +469,11 @@ cdef class Engine:
         int max_tokens,
         int n_top,
         bint logprobs_of_left,
+        int prompt_top,
+        int prompt_top_from,
         SamplingParams sampling,
+        int n_indent,
+        int64_t t_max_predict_ms,
         int n_keep,
         bint shift_context,
         bint ignore_eos,
@@ -475,8 +494,12 @@ cdef class Engine:
         ask.max_tokens = max_tokens
         ask.n_top = n_top
         ask.logprobs_of_left = logprobs_of_left
+        ask.prompt_top = prompt_top
+        ask.prompt_top_from = prompt_top_from
         if sampling is not None:
             ask.sampling = sampling.shared
+        ask.n_indent = n_indent
+        ask.t_max_predict_ms = t_max_predict_ms
         ask.n_keep = n_keep
         ask.shift_context = shift_context
         ask.ignore_eos = ignore_eos
@@ -526,6 +549,7 @@ cdef class Engine:
                     (batch.logprobs[i].id, batch.logprobs[i].logprob)
                     for i in range(told.logprobs.start, told.logprobs.start + told.logprobs.n)
                 ],
+                _prompt_logprobs(batch, told) if told.prompt_top >= 0 else None,
                 _ending(batch.endings[told.ending]) if told.ending >= 0 else None,
             ))
         return found
@@ -656,6 +680,20 @@ cdef class Embedder:
 
 cdef dict _histogram(histogram_snapshot h):
     return {"limits": h.limits, "counts": h.counts, "sum": h.sum}
+
+
+cdef list _prompt_logprobs(const event_batch & batch, const event & told):
+    cdef uint32_t first, i
+    cdef uint32_t n_each = told.prompt_top + 1
+    cdef list found = [None] if told.prompt_whole else []
+    for first in range(
+        told.prompt_logprobs.start, told.prompt_logprobs.start + told.prompt_logprobs.n, n_each
+    ):
+        found.append([
+            (batch.prompt_logprobs[i].id, batch.prompt_logprobs[i].logprob)
+            for i in range(first, first + n_each)
+        ])
+    return found
 
 
 cdef tuple _ending(const ending & e):

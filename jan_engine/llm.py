@@ -126,5 +126,9 @@ def _completion(event: Event) -> Completion:
     if event.finish.error is not None:
         raise event.finish.error
     return Completion(
-        text=event.text, tokens=event.tokens, logprobs=event.logprobs, finish=event.finish
+        text=event.text,
+        tokens=event.tokens,
+        logprobs=event.logprobs,
+        finish=event.finish,
+        prompt_logprobs=event.prompt_logprobs,
     )

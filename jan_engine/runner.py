@@ -16,12 +16,19 @@ class GreedyRunner:
     """A context of its own over a shared model. For one thread."""
 
     def __init__(
-        self, model: Model, *, n_ctx: int = 0, n_ubatch: int = 512, n_threads: int = 0
+        self,
+        model: Model,
+        *,
+        n_ctx: int = 0,
+        n_ubatch: int = 512,
+        n_threads: int = 0,
+        cache_type: str = "f16",
+        flash_attention: bool | None = None,
     ) -> None:
         """`n_ctx` 0 takes the model's own length; a table of positions is a limit to any.
 
         `n_threads` 0 takes one per physical core, or fewer where a container has less processor
-        time than that.
+        time than that. `flash_attention` None takes it where the device has it.
         """
         self.model = model
         try:
@@ -31,6 +38,8 @@ class GreedyRunner:
                 n_ubatch=native_int("n_ubatch", n_ubatch),
                 n_threads=native_int("n_threads", n_threads),
                 n_positions=model.n_positions,
+                cache_type=cache_type.encode(),
+                flash_attention=-1 if flash_attention is None else int(flash_attention),
             )
         except ModelError as error:
             error.path = str(model.path)

@@ -73,7 +73,10 @@ class Stream:
         texts: list[str] = []
         tokens: list[int] = []
         logprobs: list[TokenLogprob] = []
+        of_prompt: list[list[TokenLogprob] | None] | None = None
         async for event in self:
+            if event.prompt_logprobs is not None:
+                of_prompt = event.prompt_logprobs
             texts.append(event.text)
             tokens += event.tokens
             logprobs += event.logprobs
@@ -81,7 +84,11 @@ class Stream:
                 if event.finish.error is not None:
                     raise event.finish.error
                 return Completion(
-                    text="".join(texts), tokens=tokens, logprobs=logprobs, finish=event.finish
+                    text="".join(texts),
+                    tokens=tokens,
+                    logprobs=logprobs,
+                    finish=event.finish,
+                    prompt_logprobs=of_prompt,
                 )
         raise RuntimeError("this stream was read to its end before")
 

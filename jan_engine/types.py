@@ -70,6 +70,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     prompt: str | list[int]
     max_tokens: int | None = None  # None: until the context is full
     stop: list[str] = []
+    n_indent: int = 0  # the text ends before a line that begins with fewer spaces or tabs
+    t_max_predict_ms: int = 0  # so long after the first token, once there was a new line; 0: no end
     sampling: Sampling | None = None  # None: always the most likely token
     constraint: Constraint | CompiledConstraint | None = None  # what the text has to be
     triggers: Triggers | None = None  # the constraint holds only from one of these on
@@ -77,6 +79,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     ignore_eos: bool = False
     logprobs: int | None = None  # of the chosen token, and of so many best ones beside it
     post_sampling_logprobs: bool = False  # among what the samplers left, not all the model says
+    prompt_logprobs: int | None = None  # the same of the prompt's own tokens, but of the first
+    prompt_logprobs_from: int = 0  # of its tokens from here on: what is before may be reused
     cache_prompt: bool = True  # False: reuses nothing and leaves nothing to reuse
     cache_salt: str = ""  # equal prompts share work only under equal salts
     caller: str = ""  # callers take turns
@@ -132,12 +136,17 @@ class Event(msgspec.Struct, kw_only=True):
     # The chosen token's, then the best ones', for each token. Where samplers left fewer than were
     # asked for, the rest have token -1.
     logprobs: list[TokenLogprob]
+    # The first event has them: one list per token of the prompt from prompt_logprobs_from on, the
+    # token's own and then the best ones'. Of the very first, which nothing came before, it is None.
+    prompt_logprobs: list[list[TokenLogprob] | None] | None = None
     finish: Finish | None = None  # the last event has it
 
     def extend(self, later: Event) -> None:
         self.text += later.text
         self.tokens += later.tokens
         self.logprobs += later.logprobs
+        if later.prompt_logprobs is not None:
+            self.prompt_logprobs = later.prompt_logprobs
         self.finish = later.finish
 
 
@@ -148,14 +157,17 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     tokens: list[int]
     logprobs: list[TokenLogprob]
     finish: Finish
+    prompt_logprobs: list[list[TokenLogprob] | None] | None = None  # as in Event
 
 
-# As _core tells it: request, text, tokens, log-probabilities, and at the end how it ended.
+# As _core tells it: request, text, tokens, their log-probabilities, the prompt's, and at the end
+# how it ended.
 Told = tuple[
     int,
     str,
     list[int],
     list[tuple[int, float]],
+    list[list[tuple[int, float]] | None] | None,
     tuple[int, dict[str, Any], str, EngineError | None] | None,
 ]
 
@@ -202,6 +214,8 @@ def submit(core: _core.Engine, model: Model, request: Request, prompt: list[int]
         raise InvalidRequest("triggers: there is no constraint for them to begin")
     if within is not None and not isinstance(within, CompiledConstraint):
         within = compile_constraint(core, within)
+    if request.prompt_logprobs is not None and request.prompt_logprobs < 0:
+        raise InvalidRequest(f"prompt_logprobs: {request.prompt_logprobs} is negative")
     return core.submit(
         token_ids("prompt", prompt),
         max_tokens=native_int(
@@ -209,9 +223,15 @@ def submit(core: _core.Engine, model: Model, request: Request, prompt: list[int]
         ),
         n_top=native_int("logprobs", -1 if request.logprobs is None else request.logprobs),
         logprobs_of_left=request.post_sampling_logprobs,
+        prompt_top=native_int(
+            "prompt_logprobs", -1 if request.prompt_logprobs is None else request.prompt_logprobs
+        ),
+        prompt_top_from=native_int("prompt_logprobs_from", request.prompt_logprobs_from),
         sampling=None
         if request.sampling is None
         else read_sampling(request.sampling, partial(model.tokenize, add_special=False)),
+        n_indent=native_int("n_indent", request.n_indent),
+        t_max_predict_ms=native_int("t_max_predict_ms", request.t_max_predict_ms),
         n_keep=native_int("n_keep", request.n_keep),
         shift_context=request.shift_context,
         ignore_eos=request.ignore_eos,
@@ -228,8 +248,13 @@ def submit(core: _core.Engine, model: Model, request: Request, prompt: list[int]
 
 
 def read_event(told: Told) -> Event:
-    _, text, tokens, logprobs, ending = told
+    _, text, tokens, logprobs, of_prompt, ending = told
     event = Event(text=text, tokens=tokens, logprobs=[TokenLogprob(*pair) for pair in logprobs])
+    if of_prompt is not None:
+        event.prompt_logprobs = [
+            None if found is None else [TokenLogprob(*pair) for pair in found]
+            for found in of_prompt
+        ]
     if ending is not None:
         reason, usage, stop, error = ending
         event.finish = Finish(

@@ -25,6 +25,7 @@ NAMES_THAT_SAY_NOTHING = {"util", "utils", "helper", "helpers", "common", "manag
 MAY_INCLUDE_UPSTREAM = {
     "abort_guard",
     "backend",
+    "cache_type",
     "embedder",
     "llama_chain",
     "log",

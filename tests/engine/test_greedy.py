@@ -93,7 +93,7 @@ def test_a_number_of_more_than_32_bits_is_refused_by_name(
     alphabet: Model, field: str, number: int
 ) -> None:
     with pytest.raises(InvalidRequest, match=f"^{field}: {number} "):
-        GreedyRunner(alphabet, **{field: number})
+        GreedyRunner(alphabet, **{field: number})  # type: ignore[arg-type]
 
 
 def test_a_token_of_more_than_32_bits_is_refused_by_name(alphabet: Model) -> None:
@@ -106,7 +106,7 @@ def test_a_token_of_more_than_32_bits_is_refused_by_name(alphabet: Model) -> Non
 )
 def test_impossible_options_are_refused(alphabet: Model, options: dict[str, int]) -> None:
     with pytest.raises(InvalidRequest):
-        GreedyRunner(alphabet, **options)
+        GreedyRunner(alphabet, **options)  # type: ignore[arg-type]
 
 
 def test_nothing_fed_means_no_next_token(alphabet: Model) -> None:

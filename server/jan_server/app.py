@@ -31,6 +31,7 @@ from jan_server.openapi import openapi_document
 from jan_server.requests import HttpRequest, Route, explain, request_id
 from jan_server.security.browser import BrowserGuard
 from jan_server.security.principal import KeyRing
+from jan_server.telemetry.observer import Observer
 
 __all__ = ["create_app", "create_routes", "routes_of"]
 
@@ -51,16 +52,23 @@ _HANDLERS: list[Any] = [
 ]
 
 
-def create_app(served: ServedModel, *, on_loaded: Callable[[], None] = lambda: None) -> ASGIApp:
+def create_app(
+    served: ServedModel,
+    *,
+    on_loaded: Callable[[], None] = lambda: None,
+    observer: Observer | None = None,
+) -> ASGIApp:
     """An ASGI app that answers at once and has its model as soon as it is loaded; `on_loaded` is
     called then, or when that failed.
     """
+    observer = observer or Observer(logs=False)
     routes = create_routes(served, on_loaded=on_loaded)
+    routes.state.meter = observer.meter
     described = routes_of(routes)
     routes.state.openapi = openapi_document(described, version=build_info().version)
     public = [route.path for route in described if route.facts.public]
     settings = served.settings
-    return Entry(routes, KeyRing(settings.api_key), BrowserGuard(settings), public)
+    return Entry(routes, KeyRing(settings.api_key), BrowserGuard(settings), public, observer)
 
 
 def create_routes(served: ServedModel, *, on_loaded: Callable[[], None] = lambda: None) -> Litestar:

@@ -79,6 +79,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_queued_requests: Annotated[
         int, Meta(description="more waiting requests are turned away", ge=0)
     ] = 1024
+    max_queued_tokens: Annotated[
+        int,
+        Meta(
+            description="more waiting prompt tokens are turned away; 0: no limit",
+            ge=0,
+        ),
+    ] = 1_000_000
     max_body_mb: Annotated[int, Meta(description="larger requests are refused", ge=1)] = 64
     ping_s: Annotated[
         float, Meta(description="silence in a stream after which a comment is sent", gt=0)
@@ -93,7 +100,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     reply_details: Annotated[
         bool, Meta(description="generation_settings, prompt and timings in whole answers")
     ] = True
-    verbose: Annotated[bool, Meta(description="a line per request", extra=_short("-v"))] = False
+    ssl_certfile: Annotated[str, Meta(description="a certificate, to serve HTTPS")] = ""
+    ssl_keyfile: Annotated[str, Meta(description="its private key")] = ""
+    ssl_keyfile_password: Annotated[str, Meta(description="the key's password")] = ""
+    otlp_endpoint: Annotated[
+        str, Meta(description="where spans go, as http://HOST:4318; needs the extra otel")
+    ] = ""
+    log_requests: Annotated[bool, Meta(description="a line per request")] = True
+    log_format: Annotated[Literal["human", "json"], Meta(description="of lines on stderr")] = (
+        "human"
+    )
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="the least that is said")
+    ] = "info"
 
     @property
     def is_local(self) -> bool:

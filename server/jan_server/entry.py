@@ -5,10 +5,11 @@ of its path. Plain ASGI, since a router would answer some requests before any mi
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable
 
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from jan_server.answers import send_error
 from jan_server.errors import ApiError
@@ -16,21 +17,30 @@ from jan_server.ids import new_id
 from jan_server.paths import canonical
 from jan_server.security.browser import BrowserGuard
 from jan_server.security.principal import ANONYMOUS, KeyRing
+from jan_server.telemetry.observer import Observer
+from jan_server.telemetry.record import Record, recorded
 
 __all__ = ["Entry"]
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _MOST_ID_BYTES = 128
+_MOST_HEADER_BYTES = 32 * 1024
 
 
 class Entry:
     def __init__(
-        self, app: ASGIApp, keys: KeyRing, browsers: BrowserGuard, public: Iterable[str]
+        self,
+        app: ASGIApp,
+        keys: KeyRing,
+        browsers: BrowserGuard,
+        public: Iterable[str],
+        observer: Observer,
     ) -> None:
         """`public`: paths of routes that need no key."""
         self._app = app
         self._keys = keys
         self._browsers = browsers
+        self._observer = observer
         patterns = (re.sub(r"\\{[^}]*\\}", "[^/]+", re.escape(path)) for path in public)
         self._public = re.compile("|".join(patterns))
 
@@ -39,13 +49,39 @@ class Entry:
             await self._app(scope, receive, send)
             return
         received = dict(scope["headers"])
-        state = scope["state"]
-        state["request_id"] = request_id = _request_id(received)
-        headers = {"X-Request-Id": request_id}
+        record = Record(
+            request_id=_request_id(received),
+            method=scope["method"],
+            path=scope["path"],
+            traceparent=received.get(b"traceparent", b"").decode("latin-1"),
+        )
+        recorded(record)
+        self._observer.began()
         try:
+            await self._answer(scope, receive, send, received, record)
+        finally:
+            if "path_template" in scope:  # the router found a handler
+                record.route = scope["path_template"]
+            record.ended_s = time.monotonic()
+            self._observer.ended(record)
+
+    async def _answer(
+        self,
+        scope: HTTPScope,
+        receive: Receive,
+        send: Send,
+        received: dict[bytes, bytes],
+        record: Record,
+    ) -> None:
+        state = scope["state"]
+        state["request_id"] = record.request_id
+        headers = {"X-Request-Id": record.request_id}
+        try:
+            _check_size(scope["headers"])
             headers |= self._browsers.check(received)
             if scope["method"] == "OPTIONS" and b"access-control-request-method" in received:
                 headers |= self._browsers.preflight(_METHODS)
+                record.status = 204
                 await _send_nothing(send, headers)
                 return
             path = canonical(scope["path"])
@@ -55,7 +91,8 @@ class Entry:
             principal = ANONYMOUS if self._public.fullmatch(path) else self._keys.identify(received)
         except ApiError as error:
             error.headers |= headers
-            await send_error(send, error, request_id)
+            record.status = error.status
+            await send_error(send, error, record.request_id)
             return
         state["principal"] = principal
         headers["X-Auth-Method"] = principal.method
@@ -63,6 +100,7 @@ class Entry:
 
         def send_with_headers(message: Message) -> object:  # not async: it runs per token
             if message["type"] == "http.response.start":
+                record.status = message["status"]
                 message["headers"] = [*message["headers"], *extra]
             return send(message)
 
@@ -76,6 +114,11 @@ def _request_id(headers: dict[bytes, bytes]) -> str:
     if 0 < len(given) <= _MOST_ID_BYTES and text.isascii() and text.isprintable():
         return text
     return new_id("req_")
+
+
+def _check_size(headers: Iterable[tuple[bytes, bytes]]) -> None:
+    if sum(len(name) + len(value) for name, value in headers) > _MOST_HEADER_BYTES:
+        raise ApiError(431, "headers_too_large", "Headers are more than 32 KiB")
 
 
 def _encoded(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:

@@ -20,6 +20,7 @@ _TYPES = {  # by status
     413: "invalid_request_error",
     422: "invalid_request_error",
     429: "rate_limit_error",
+    431: "invalid_request_error",
 }
 
 

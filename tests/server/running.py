@@ -14,6 +14,7 @@ import uvicorn
 from jan_server.app import create_app
 from jan_server.config import Settings
 from jan_server.inference.served_model import ServedModel
+from jan_server.telemetry.observer import Observer
 
 
 class Running:
@@ -58,12 +59,14 @@ def read_frames(text: str) -> list[Any]:
 
 
 @contextmanager
-def running(settings: Settings, *, wait: bool = True) -> Generator[Running]:
+def running(
+    settings: Settings, *, wait: bool = True, observer: Observer | None = None
+) -> Generator[Running]:
     """`wait`: until the model is loaded."""
     served = ServedModel(settings)
     loaded = threading.Event()
     config = uvicorn.Config(
-        create_app(served, on_loaded=loaded.set),
+        create_app(served, on_loaded=loaded.set, observer=observer),
         port=0,
         http="httptools",
         ws="none",

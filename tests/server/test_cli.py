@@ -6,13 +6,17 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
+import trustme
 from jan_server.cli.settings import read_settings
 
 from tests import models
@@ -33,7 +37,7 @@ def url_of(server: subprocess.Popen[str]) -> str:
     """Once the model is loaded."""
     assert server.stderr
     for line in server.stderr:
-        if found := re.match(r"(http://\S+)/v1,", line):
+        if found := re.match(r"(https?://\S+)/v1,", line):
             return found[1]
     raise AssertionError(f"it ended with {server.wait()}")
 
@@ -81,6 +85,69 @@ def test_a_second_signal_ends_streams_that_would_go_on(endless_path: Path) -> No
     assert server.wait(20) == 0
     assert server.stderr
     server.stderr.close()
+
+
+def test_streams_end_whole_after_the_first_signal(endless_path: Path) -> None:
+    server = start(str(endless_path), "--port", "0", "-t", "1", "-np", "32", "-c", "512")
+    url = url_of(server)
+    body = {"model": "endless", "prompt": "a", "max_tokens": 400, "stream": True}
+
+    def read() -> str:
+        with httpx.stream("POST", url + "/v1/completions", json=body, timeout=60) as answer:
+            lines = answer.iter_lines()
+            first = next(lines)
+            started.release()
+            return "".join([first, *lines])
+
+    started = threading.Semaphore(0)
+    with ThreadPoolExecutor(33) as pool, httpx.Client(base_url=url, timeout=60) as known:
+        assert known.get("/readyz").status_code == 200
+        readers = [pool.submit(read) for _ in range(32)]
+        for _ in readers:
+            started.acquire()
+        server.send_signal(signal.SIGTERM)
+        while (ready := known.get("/readyz")).status_code == 200:
+            pass
+        assert ready.status_code == 503
+        refused = known.post("/v1/completions", json=body)
+        assert (refused.status_code, refused.headers["connection"]) == (503, "close")
+        assert refused.headers["retry-after"]
+        whole = [reader.result(60) for reader in readers]
+    assert [text.count('"text":"a') for text in whole] >= [1] * 32
+    assert all("[DONE]" in text and "error" not in text for text in whole)
+    assert server.wait(20) == 0
+    assert server.stderr
+    server.stderr.close()
+
+
+def test_https(endless_path: Path, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    own = authority.issue_cert("127.0.0.1")
+    own.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "own.pem"))
+    server = start(str(endless_path), "--port", "0", "--ssl-certfile", str(tmp_path / "own.pem"))
+    url = url_of(server)
+    assert url.startswith("https://")
+    trusted = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
+    assert httpx.get(url + "/readyz", verify=trusted).status_code == 200
+    server.terminate()
+    assert server.wait(20) == 0
+    assert server.stderr
+    server.stderr.close()
+
+
+def test_a_certificate_that_is_none_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "own.pem").write_text("no certificate")
+    for flags in (
+        ["--ssl-certfile", str(tmp_path / "own.pem")],
+        ["--ssl-certfile", str(tmp_path / "missing.pem")],
+        ["--ssl-keyfile", str(tmp_path / "own.pem")],
+    ):
+        server = start("m.gguf", "--port", "0", *flags)
+        _, said = server.communicate(timeout=30)
+        assert server.returncode == 1
+        assert said.startswith("error: ssl_certfile: ")
+        assert len(said.splitlines()) == 1
 
 
 def test_a_port_that_is_taken_is_one_line_at_once(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from jan_engine import (
-    AsyncEngine,
     EngineClosed,
     Event,
     Finish,
@@ -18,17 +17,28 @@ from jan_engine import (
     TokenLogprob,
 )
 from jan_server.answers import CallerGone
+from jan_server.inference.admission import Admission
+from jan_server.inference.served_model import ServedModel
+from jan_server.telemetry.record import Generated, current_record
 
 __all__ = ["Choice", "Choices"]
 
 
 class Choice:
-    """Reads its stream to the end. Keeps what it read if `keeps`."""
+    """Reads its stream to the end."""
 
-    def __init__(self, index: int, request: Request, stream: Stream) -> None:
+    def __init__(
+        self, index: int, request: Request, stream: Stream, model_id: str, admission: Admission
+    ) -> None:
+        """`admission` has let its prompt in, and is told when that has been read."""
         self.index = index
         self.request = request
         self.stream = stream
+        self._model_id = model_id
+        self._admission = admission
+        self._n_waiting = len(request.prompt)
+        self._record = current_record()
+        self._submitted_s = time.monotonic()
         self.time_limit_s = 0.0  # after the first token, once there was a newline; 0: none
         self.caller_gone = False
         self.text = ""
@@ -48,15 +58,18 @@ class Choice:
 
     def take(self, event: Event) -> None:
         """Look at an event. Raises what ended the request too early, if that is what it says."""
-        if not self.n_tokens:
-            self.first_at_s = time.perf_counter()
+        if not self.n_tokens and event.tokens:
+            self.first_at_s = time.monotonic()
+            self.leave_queue()
         self.n_tokens += len(event.tokens)
         if event.finish is not None:
             self._finish = event.finish
+            self.leave_queue()
+            self._note_end(event.finish)
             self._check_end(event.finish)
         elif self.time_limit_s:
             self._has_newline = self._has_newline or "\n" in event.text
-            if self._has_newline and time.perf_counter() - self.first_at_s > self.time_limit_s:
+            if self._has_newline and time.monotonic() - self.first_at_s > self.time_limit_s:
                 self._out_of_time = True
                 self.stream.cancel()
 
@@ -80,6 +93,29 @@ class Choice:
             return "limit"
         return "eos" if self.finish.stop is None else "word"
 
+    def leave_queue(self) -> None:
+        """Its prompt has been read, or nobody wants it any more."""
+        if self._n_waiting:
+            self._admission.read(self._n_waiting)
+            self._n_waiting = 0
+
+    def _note_end(self, finish: Finish) -> None:
+        if self._record is None:
+            return
+        self._record.generated.append(
+            Generated(
+                model=self._model_id,
+                n_prompt=finish.usage.n_prompt,
+                n_cached=finish.usage.n_cached,
+                n_out=self.n_tokens,
+                max_tokens=self.request.max_tokens,
+                reason="abort" if finish.reason is FinishReason.CANCELLED else finish.reason.value,
+                submitted_s=self._submitted_s,
+                first_token_s=self.first_at_s,
+                ended_s=time.monotonic(),
+            )
+        )
+
     def _check_end(self, finish: Finish) -> None:
         if finish.reason is FinishReason.FAILED and finish.error is not None:
             raise finish.error
@@ -90,21 +126,25 @@ class Choice:
 class Choices:
     """All choices of one answer, side by side."""
 
-    def __init__(self, engine: AsyncEngine, requests: Iterable[Request]) -> None:
+    def __init__(self, served: ServedModel, requests: Iterable[Request]) -> None:
         """Submit every request, or none if one of them is refused."""
         self.all: list[Choice] = []
         try:
             for index, request in enumerate(requests):
-                self.all.append(Choice(index, request, engine.submit(request)))
+                self.all.append(_submitted(index, request, served))
         except BaseException:
             self.leave()
             raise
+        record = current_record()
+        if record is not None:
+            record.n_choices += len(self.all)
 
     def leave(self) -> None:
         """The caller has gone, or has all it wants: what still runs ends with the next step."""
         for choice in self.all:
             choice.caller_gone = True
             choice.stream.cancel()
+            choice.leave_queue()
 
     async def each(self, work: Callable[[Choice], Coroutine[Any, Any, None]]) -> None:
         """Do the same with every choice. The first failure ends them all and is raised."""
@@ -118,3 +158,14 @@ class Choices:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _submitted(index: int, request: Request, served: ServedModel) -> Choice:
+    """Raises QueueFull, or 503 where too much waits to be read."""
+    served.admission.enter(len(request.prompt))
+    try:
+        stream = served.engine.submit(request)
+    except BaseException:
+        served.admission.read(len(request.prompt))
+        raise
+    return Choice(index, request, stream, served.id, served.admission)

@@ -121,7 +121,7 @@ def add_details(
 
 def timings_so_far(choice: Choice) -> Timings:
     """While it runs only the generation's part is known."""
-    ms = (time.perf_counter() - choice.first_at_s) * 1000
+    ms = (time.monotonic() - choice.first_at_s) * 1000
     n = choice.n_tokens
     return Timings(
         predicted_n=n,

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 from jan_engine import (
     AsyncEngine,
@@ -20,6 +21,7 @@ from jan_engine import (
 )
 from jan_server.config import Settings
 from jan_server.errors import ApiError
+from jan_server.inference.admission import Admission
 
 __all__ = ["ServedModel"]
 
@@ -38,6 +40,7 @@ class ServedModel:
         self.started_s = time.time()
         self.failure: Exception | None = None
         self.draining = False
+        self.admission = Admission(settings.max_queued_tokens)
         self._model: Model | None = None
         self._engine: AsyncEngine | None = None
         self._embedders: dict[Pooling, asyncio.Task[Embedder]] = {}
@@ -74,11 +77,21 @@ class ServedModel:
         return model.facts.n_ctx_train if self._engine is None else self._engine.core.n_ctx
 
     def named(self, model_id: str | None) -> ServedModel:
-        """This model, if that is its id. Raises 404."""
+        """This model, if that is its id. Raises 404, and 503 to whoever comes when the server is
+        about to end: what runs by then may go on.
+        """
         if model_id is not None and model_id != self.id:
             message = f"There is no model '{model_id}'"
             raise ApiError(404, "model_not_found", message, param="model")
+        if self.draining:
+            ending = _not_now("service_unavailable", "The server is about to end")
+            ending.headers["Connection"] = "close"  # so that the caller's pool finds another one
+            raise ending
         return self
+
+    def stats(self) -> dict[str, Any] | None:
+        """The engine's; None while there is none."""
+        return None if self._engine is None else self._engine.stats()
 
     async def load(self) -> None:
         """Read the file and start the engine, on another thread. A failure is kept."""
@@ -88,7 +101,9 @@ class ServedModel:
             self.failure = error
 
     async def close(self) -> None:
-        """End every request there is, then the engine; or the load, if it has come no further."""
+        """End every request there is, then the engine; or the load, if it has come no further.
+        May be called again.
+        """
         self.draining = True
         self._given_up.set()
         if self._engine is not None:
@@ -119,8 +134,6 @@ class ServedModel:
     def _check_ready(self) -> Model:
         if self._model is None:
             raise _not_now("model_not_ready", f"The model '{self.id}' is being loaded")
-        if self.draining:
-            raise _not_now("service_unavailable", "The server is about to end")
         return self._model
 
     def _open(self) -> tuple[Model, AsyncEngine | None]:

@@ -85,7 +85,7 @@ class CompletionJob:
         ranks = self.n_tried > self.n
         samplings = [sampling_of(asked, served.model, i) for i in range(self.n_tried)]
         self.choices = Choices(
-            served.engine,
+            served,
             [
                 engine_request(
                     asked,

@@ -1,32 +1,38 @@
-"""The engine's statistics in the text format of Prometheus.
+"""What there is to measure, by the names that dashboards know.
 
-Names are vLLM's under our own prefix; those a gateway schedules by come under vLLM's too.
+Names are vLLM's under our own prefix. What a gateway schedules by comes under vLLM's too, so that
+one made for vLLM routes to us.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from jan_server.api.metrics.text_format import Page
+from jan_server.inference.served_model import ServedModel
+from jan_server.telemetry.histogram import Histogram
+from jan_server.telemetry.meter import Meter
 
 __all__ = ["exposition"]
 
-_COUNTERS = {  # name -> (key of the statistics, help)
-    "requests_total": ("n_submitted", "Requests that were taken in."),
-    "request_success_total": ("n_finished", "Requests that came to their end."),
-    "request_cancelled_total": ("n_cancelled", "Requests whose caller left."),
-    "request_failed_total": ("n_failed", "Requests that failed."),
+_COUNTERS = {  # name -> (key of the engine's statistics, help)
+    "requests_total": ("n_submitted", "Sequences that were taken in."),
+    "request_cancelled_total": ("n_cancelled", "Sequences whose caller left."),
+    "request_failed_total": ("n_failed", "Sequences that failed."),
     "prompt_tokens_computed_total": ("n_prompt_tokens", "Prompt tokens read, without the cached."),
     "prefix_cache_hits_total": ("n_cached_tokens", "Prompt tokens found in the cache."),
     "decode_rows_total": ("n_decode_rows", "Rows computed for tokens after the first."),
-    "num_preemptions_total": ("n_parked", "Times a request gave its cache away."),
-    "context_shifts_total": ("n_shifted", "Times a request forgot its middle."),
+    "num_preemptions_total": ("n_parked", "Times a sequence gave its cache away."),
+    "context_shifts_total": ("n_shifted", "Times a sequence forgot its middle."),
+    "spec_decode_num_draft_tokens_total": ("n_drafted", "Tokens guessed ahead."),
+    "spec_decode_num_accepted_tokens_total": ("n_accepted", "Guesses that were right."),
     "steps_total": ("n_steps", "Steps of the engine."),
     "forward_passes_total": ("n_passes", "Passes through the model."),
     "failed_passes_total": ("n_failed_passes", "Passes that failed."),
     "forward_seconds_total": ("forward_s", "Time inside passes."),
     "busy_seconds_total": ("busy_s", "Time inside steps."),
 }
-_HISTOGRAMS = {
+_ENGINE_HISTOGRAMS = {
     "request_queue_time_seconds": ("queue_s", "From submission to a place in the cache."),
     "request_prefill_time_seconds": ("prefill_s", "From there to the first token."),
     "time_to_first_token_seconds": ("first_token_s", "From submission to the first token."),
@@ -35,61 +41,91 @@ _HISTOGRAMS = {
     "iteration_tokens": ("rows_per_step", "Rows of a step."),
     "iteration_prompt_tokens": ("prefill_rows_per_step", "Rows of prompts in a step."),
 }
-_FOR_GATEWAYS = ("num_requests_running", "num_requests_waiting", "kv_cache_usage_perc")
+_PREFIXES = ("jan", "vllm")
 
 
-def exposition(stats: Mapping[str, Any], *, model: str, n_cells: int) -> str:
-    label = f'{{model_name="{_escaped(model)}"}}'
-    gauges = {
-        "num_requests_running": (stats["n_running"], "Requests that have a place in the cache."),
-        "num_requests_waiting": (stats["n_waiting"], "Requests that wait for one."),
-        "kv_cache_usage_perc": (
-            stats["n_cells_running"] / n_cells if n_cells else 0.0,
-            "Share of the cache that running requests hold, from 0 to 1.",
-        ),
-        "engine_heartbeat_age_seconds": (
-            stats["heartbeat_age_s"],
-            "Since the engine's thread last came by.",
-        ),
-    }
-    prompt_tokens = stats["n_prompt_tokens"] + stats["n_cached_tokens"]
-    sums = {
-        "prompt_tokens_total": (prompt_tokens, "Tokens of prompts."),
-        "prefix_cache_queries_total": (prompt_tokens, "Prompt tokens looked up in the cache."),
-    }
-    lines: list[str] = []
-    for name, (value, meaning) in sums.items():
-        lines += _head(f"jan:{name}", "counter", meaning)
-        lines.append(f"jan:{name}{label} {value}")
-    for name, (value, meaning) in gauges.items():
-        for prefix in ("jan", "vllm") if name in _FOR_GATEWAYS else ("jan",):
-            lines += _head(f"{prefix}:{name}", "gauge", meaning)
-            lines.append(f"{prefix}:{name}{label} {value}")
+def exposition(served: ServedModel, meter: Meter) -> str:
+    engine = served.engine
+    stats = engine.stats()
+    page = Page(model_name=served.id)
+    _tell_load(page, stats, engine.core.n_cells, served.admission.n_tokens)
+    _tell_tokens(page, stats, meter)
     for name, (key, meaning) in _COUNTERS.items():
-        lines += _head(f"jan:{name}", "counter", meaning)
-        lines.append(f"jan:{name}{label} {stats[key]}")
-    for name, (key, meaning) in _HISTOGRAMS.items():
-        lines += _head(f"jan:{name}", "histogram", meaning)
-        lines += _histogram(f"jan:{name}", stats[key], _escaped(model))
-    return "\n".join(lines) + "\n"
+        page.counter(f"jan:{name}", stats[key], meaning)
+    for name, (key, meaning) in _ENGINE_HISTOGRAMS.items():
+        told = stats[key]
+        page.histogram(f"jan:{name}", told["limits"], told["counts"], told["sum"], meaning)
+    _tell_requests(page, meter)
+    return page.text()
 
 
-def _head(name: str, kind: str, meaning: str) -> list[str]:
-    return [f"# HELP {name} {meaning}", f"# TYPE {name} {kind}"]
+def _tell_load(page: Page, stats: dict[str, Any], n_cells: int, n_queued: int) -> None:
+    used = stats["n_cells_running"] / n_cells if n_cells else 0.0
+    for prefix in _PREFIXES:
+        page.gauge(f"{prefix}:num_requests_running", stats["n_running"], "Sequences in the cache.")
+        page.gauge(
+            f"{prefix}:num_requests_waiting", stats["n_waiting"], "Sequences that wait for it."
+        )
+        page.gauge(
+            f"{prefix}:kv_cache_usage_perc",
+            used,
+            "Share of the cache that running sequences hold, from 0 to 1.",
+        )
+        # Prefixes are shared token by token here, so a block is one cell.
+        page.gauge(
+            f"{prefix}:cache_config_info",
+            1,
+            "How the cache is divided.",
+            block_size="1",
+            num_gpu_blocks=str(n_cells),
+        )
+    page.gauge("jan:queued_prompt_tokens", n_queued, "Prompt tokens not read yet.")
+    page.gauge(
+        "jan:engine_heartbeat_age_seconds",
+        stats["heartbeat_age_s"],
+        "Since the engine's thread last came by.",
+    )
 
 
-def _histogram(name: str, told: Mapping[str, Any], model: str) -> Iterator[str]:
-    """Prometheus counts everything up to a limit; the engine counts what lies between two."""
-    limits: Sequence[float] = told["limits"]
-    counts: Sequence[int] = told["counts"]
-    total = 0
-    for limit, count in zip([*limits, float("inf")], counts, strict=True):
-        total += count
-        le = "+Inf" if limit == float("inf") else f"{limit:g}"
-        yield f'{name}_bucket{{model_name="{model}",le="{le}"}} {total}'
-    yield f'{name}_sum{{model_name="{model}"}} {told["sum"]}'
-    yield f'{name}_count{{model_name="{model}"}} {total}'
+def _tell_tokens(page: Page, stats: dict[str, Any], meter: Meter) -> None:
+    prompt_tokens = stats["n_prompt_tokens"] + stats["n_cached_tokens"]
+    page.counter("jan:prompt_tokens_total", prompt_tokens, "Tokens of prompts.")
+    page.counter(
+        "jan:prefix_cache_queries_total", prompt_tokens, "Prompt tokens looked up in the cache."
+    )
+    page.counter(
+        "jan:generation_tokens_total",
+        meter.generation_tokens.sum,
+        "Tokens of ended sequences.",
+    )
 
 
-def _escaped(text: str) -> str:
-    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+def _tell_requests(page: Page, meter: Meter) -> None:
+    page.counters(
+        "jan:request_success_total",
+        [({"finished_reason": reason}, n) for reason, n in sorted(meter.by_reason.items())],
+        "Sequences that ended, by why.",
+    )
+    page.counter(
+        "jan:requests_rejected_total", meter.n_rejected, "HTTP requests that were turned away."
+    )
+    page.counters(
+        "jan:http_requests_total",
+        [
+            ({"method": method, "route": route, "status": str(status)}, n)
+            for (method, route, status), n in sorted(meter.by_status.items())
+        ],
+        "HTTP requests, by what came of them; status 0 where the caller left before.",
+    )
+    for name, kept, meaning in (
+        ("e2e_request_latency_seconds", meter.latency, "From a request's head to its last byte."),
+        ("request_prompt_tokens", meter.prompt_tokens, "Prompt tokens of a sequence."),
+        ("request_generation_tokens", meter.generation_tokens, "Tokens of a sequence."),
+        ("request_params_max_tokens", meter.max_tokens, "Tokens asked for at most."),
+        ("request_params_n", meter.n, "Sequences of a request."),
+    ):
+        _tell_histogram(page, f"jan:{name}", kept, meaning)
+
+
+def _tell_histogram(page: Page, name: str, kept: Histogram, meaning: str) -> None:
+    page.histogram(name, kept.limits, kept.counts, kept.sum, meaning)

@@ -54,6 +54,7 @@ tsan: ## C++ and threaded engine tests under ThreadSanitizer (minutes)
 bench: build ## micro benchmarks; python -m bench.serving FAMILY measures against upstream's programs
 	@$(BUILD)/tests/csrc/bench_engine
 	@$(BUILD)/tests/csrc/bench_sampling
+	@$(BUILD)/tests/csrc/bench_chat vendor/llama.cpp/tree/models/templates/Qwen-Qwen3-0.6B.jinja
 	@$(BIN)/python -m pytest bench --benchmark-only --benchmark-columns=median,iqr,rounds
 
 soak: build ## ten minutes of random requests, cancels and mistakes

@@ -1,6 +1,17 @@
 """The engine without the server: load a GGUF file, look at it, run it, quantise it."""
 
 from jan_engine.backend import Backend, Device, backends, build_info, devices
+from jan_engine.chat import (
+    AnswerParser,
+    ChatDelta,
+    ChatMessage,
+    ChatPrompt,
+    ChatTemplate,
+    ToolCall,
+    ToolCallDelta,
+    Trigger,
+    TriggerKind,
+)
 from jan_engine.constraint import (
     Choices,
     CompiledConstraint,
@@ -51,12 +62,17 @@ from jan_engine.types import (
 
 __all__ = [
     "LLM",
+    "AnswerParser",
     "AsyncEngine",
     "AttentionKernel",
     "Backend",
     "BackendFailure",
     "BadModelFile",
     "Cancelled",
+    "ChatDelta",
+    "ChatMessage",
+    "ChatPrompt",
+    "ChatTemplate",
     "Choices",
     "CompiledConstraint",
     "Completion",
@@ -88,6 +104,10 @@ __all__ = [
     "Sampling",
     "Stream",
     "TokenLogprob",
+    "ToolCall",
+    "ToolCallDelta",
+    "Trigger",
+    "TriggerKind",
     "Triggers",
     "Unavailable",
     "UnsupportedFeature",

@@ -1,6 +1,7 @@
 # Mirrors csrc name for name. Nothing is decided here.
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libcpp cimport bool
+from libcpp.map cimport map as cppmap
 from libcpp.memory cimport shared_ptr, unique_ptr
 from libcpp.pair cimport pair
 from libcpp.string cimport string
@@ -161,6 +162,77 @@ cdef extern from "model.h" namespace "jan" nogil:
         bool has_chat_template(const string & name) except +raise_jan_error
         string chat_template(const string & name) except +raise_jan_error
         vocab model_vocab "vocab"()
+
+
+cdef extern from "chat.h" namespace "jan" nogil:
+    cdef enum class chat_trigger_kind(int):
+        pass
+
+    cdef cppclass chat_tool_call:
+        string name
+        string id
+        string arguments
+
+    cdef cppclass chat_message:
+        string content
+        string reasoning
+        vector[chat_tool_call] tool_calls
+
+    cdef cppclass chat_syntax:
+        pass
+
+    cdef cppclass chat_trigger:
+        chat_trigger_kind kind
+        string value
+        token id
+
+    cdef cppclass chat_prompt:
+        string text
+        string generation_prompt
+        string grammar
+        bool grammar_lazy
+        vector[chat_trigger] triggers
+        vector[string] preserved
+        vector[string] stops
+        bool supports_thinking
+        bool reasoning_opened
+        string thinking_start
+        vector[string] thinking_ends
+        string format
+        chat_message prefill
+        shared_ptr[const chat_syntax] syntax
+
+    cdef cppclass chat_template:
+        @staticmethod
+        shared_ptr[const chat_template] from_source(
+            const string & source, const string & bos, const string & eos
+        ) except +raise_jan_error
+
+        @staticmethod
+        shared_ptr[const chat_template] from_model(
+            shared_ptr[model] source, const string & override_source
+        ) except +raise_jan_error
+        chat_prompt render(string_view request) except +raise_jan_error
+        string source() except +raise_jan_error
+        cppmap[string, bool] capabilities() except +raise_jan_error
+
+
+cdef extern from "chat_stream.h" namespace "jan" nogil:
+    cdef cppclass chat_delta:
+        string content
+        string reasoning
+        int tool_index
+        string name
+        string id
+        string arguments
+
+    cdef cppclass chat_stream:
+        chat_stream(shared_ptr[const chat_syntax] syntax, chat_message prefill) except +raise_jan_error
+        vector[chat_delta] feed(string_view text) except +raise_jan_error
+        vector[chat_delta] finish() except +raise_jan_error
+        const chat_message & message()
+        bool is_complete()
+        int64_t n_parses()
 
 
 cdef extern from "runner.h" namespace "jan" nogil:

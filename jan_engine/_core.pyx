@@ -200,6 +200,104 @@ cdef class Model:
         return dereference(self.shared).model_vocab().is_end_of_generation(token_id)
 
 
+cdef class ChatPrompt:
+    """A rendered prompt. Immutable, so any number of streams may read by it."""
+
+    cdef chat_prompt owned
+
+    @property
+    def text(self) -> str:
+        return _text(self.owned.text)
+
+    def facts(self) -> dict[str, object]:
+        return {
+            "generation_prompt": _text(self.owned.generation_prompt),
+            "grammar": _text(self.owned.grammar),
+            "grammar_lazy": self.owned.grammar_lazy,
+            "triggers": [(<int>t.kind, _text(t.value), t.id) for t in self.owned.triggers],
+            "preserved": [_text(one) for one in self.owned.preserved],
+            "stops": [_text(one) for one in self.owned.stops],
+            "supports_thinking": self.owned.supports_thinking,
+            "reasoning_opened": self.owned.reasoning_opened,
+            "thinking_start": _text(self.owned.thinking_start),
+            "thinking_ends": [_text(one) for one in self.owned.thinking_ends],
+            "format": _text(self.owned.format),
+        }
+
+
+cdef class ChatTemplate:
+    """A template, read and analysed. Every method may be called from any thread at any time."""
+
+    cdef shared_ptr[const chat_template] shared
+
+    def __cinit__(self, Model of, *, bytes source not None, bytes bos not None, bytes eos not None):
+        cdef string text = source
+        cdef string first = bos
+        cdef string last = eos
+        if of is None:
+            with nogil:
+                self.shared = chat_template.from_source(text, first, last)
+        else:
+            with nogil:
+                self.shared = chat_template.from_model(of.shared, text)
+
+    def __dealloc__(self):
+        with nogil:
+            self.shared.reset()
+
+    def render(self, bytes request not None) -> ChatPrompt:
+        cdef ChatPrompt prompt = ChatPrompt.__new__(ChatPrompt)
+        cdef const char * data = request
+        cdef size_t size = len(request)
+        with nogil:
+            prompt.owned = dereference(self.shared).render(string_view(data, size))
+        return prompt
+
+    def source(self) -> str:
+        return _text(dereference(self.shared).source())
+
+    def capabilities(self) -> dict[str, bool]:
+        return {_text(entry.first): entry.second for entry in dereference(self.shared).capabilities()}
+
+
+cdef list _deltas(vector[chat_delta] & found):
+    return [
+        (_text(d.content), _text(d.reasoning), d.tool_index, _text(d.name), _text(d.id), _text(d.arguments))
+        for d in found
+    ]
+
+
+cdef class ChatStream:
+    """One answer as it comes; one thread at a time."""
+
+    cdef unique_ptr[chat_stream] owned
+
+    def __cinit__(self, ChatPrompt prompt not None):
+        self.owned.reset(new chat_stream(prompt.owned.syntax, prompt.owned.prefill))
+
+    def feed(self, bytes text not None) -> list[tuple[str, str, int, str, str, str]]:
+        cdef vector[chat_delta] found
+        cdef const char * data = text
+        cdef size_t size = len(text)
+        with nogil:
+            found = dereference(self.owned).feed(string_view(data, size))
+        return _deltas(found)
+
+    def finish(self) -> list[tuple[str, str, int, str, str, str]]:
+        cdef vector[chat_delta] found
+        with nogil:
+            found = dereference(self.owned).finish()
+        return _deltas(found)
+
+    @property
+    def is_complete(self) -> bool:
+        return dereference(self.owned).is_complete()
+
+    @property
+    def n_parses(self) -> int:
+        return dereference(self.owned).n_parses()
+
+
 cdef class Runner:
     """One sequence through a model. Keeps the model alive; one thread at a time, but cancel()."""
 

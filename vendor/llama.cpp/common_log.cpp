@@ -1,12 +1,22 @@
 // In place of upstream's common/log.cpp, which starts a thread and prints: warnings and errors
 // go to llama.cpp's log callback, the rest nowhere.
+#include "common_silence.h"
 #include "llama.h"
 #include "log.h"
 
 #include <cstdarg>
 #include <cstdio>
 
+static thread_local int n_silences = 0;
+
+common_silence::common_silence() { n_silences++; }
+
+common_silence::~common_silence() { n_silences--; }
+
 static void log_line(ggml_log_level level, const char * format, va_list values) {
+    if (n_silences > 0) {
+        return;
+    }
     char text[1024];
     const int n = std::vsnprintf(text, sizeof(text), format, values);
     if (n < 0) {
@@ -43,5 +53,7 @@ void common_log_add(common_log *, ggml_log_level level, const char * format, ...
     log_line(level, format, values);
     va_end(values);
 }
+
+void common_log_flush(common_log *) {}
 
 void common_log_add_json(common_log *, const char *, const common_json &) {}

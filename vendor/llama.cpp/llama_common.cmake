@@ -2,12 +2,27 @@
 # the extension whole or not at all: no names leave it, and what nobody calls is dropped.
 # Upstream's own llama-common would bring a HTTP client, a downloader and a command line along.
 set(common "${tree}/common")
+include(${common}/parsers/sources.cmake)  # LLAMA_CHAT_PARSERS_SOURCES
 add_library(jan_common STATIC EXCLUDE_FROM_ALL
-    ${CMAKE_CURRENT_SOURCE_DIR}/common_log.cpp
+    common_log.cpp
+    template_budget.cpp
+    ${LLAMA_CHAT_PARSERS_SOURCES}
+    ${common}/chat.cpp
+    ${common}/chat-auto-parser-generator.cpp
+    ${common}/chat-auto-parser-helpers.cpp
+    ${common}/chat-diff-analyzer.cpp
+    ${common}/chat-peg-parser.cpp
     ${common}/common.cpp
+    ${common}/jinja/caps.cpp
+    ${common}/jinja/lexer.cpp
+    ${common}/jinja/parser.cpp
+    ${common}/jinja/runtime.cpp
+    ${common}/jinja/string.cpp
+    ${common}/jinja/value.cpp
     ${common}/json.cpp
     ${common}/json-schema.cpp
     ${common}/json-schema-to-grammar.cpp
+    ${common}/peg-parser.cpp
     ${common}/trie.cpp
     ${common}/unicode.cpp)
 target_include_directories(jan_common PRIVATE ${common} ${tree}/vendor)
@@ -17,7 +32,10 @@ set_target_properties(jan_common PROPERTIES
 if(MSVC)
     target_compile_options(jan_common PRIVATE /Gy)
 else()
-    target_compile_options(jan_common PRIVATE -ffunction-sections -fdata-sections)
+    target_compile_options(jan_common PRIVATE -ffunction-sections -fdata-sections
+        -include${CMAKE_CURRENT_SOURCE_DIR}/template_budget.h)
+    set_source_files_properties(${common}/jinja/runtime.cpp ${common}/jinja/value.cpp PROPERTIES
+        COMPILE_OPTIONS "-include${CMAKE_CURRENT_SOURCE_DIR}/jinja_hooks.h")
     # It prints its one warning to stderr, in the caller's words.
     set_source_files_properties(${common}/json-schema-to-grammar.cpp PROPERTIES
         COMPILE_OPTIONS "-include${CMAKE_CURRENT_SOURCE_DIR}/warning_to_log.h")
@@ -28,4 +46,4 @@ else()
         target_link_options(jan_common INTERFACE -Wl,--gc-sections)
     endif()
 endif()
-set(JAN_COMMON_INCLUDES "${tree}" "${common}")
+set(JAN_COMMON_INCLUDES "${tree}" "${common}" "${CMAKE_CURRENT_SOURCE_DIR}")

@@ -23,7 +23,9 @@ engine::engine(std::unique_ptr<forward> model, std::shared_ptr<const piece_table
       }()),
       shape_(forward_->shape()), choice_(*pieces_, shape_.n_ctx, std::move(upstream), options_.n_row_threads),
       grammars_(pieces_), masks_(options_.idle_core ? std::make_unique<mask_ahead>() : nullptr),
-      ledger_(shape_), scheduler_(options_.schedule, ledger_, cost_), thread_([this] { run(); }) {}
+      ledger_(shape_), scheduler_(options_.schedule, ledger_, cost_), thread_([this] { run(); }) {
+    stats_.heartbeat_s = clock_s();  // who looks before the thread's first step sees no corpse
+}
 
 engine::~engine() {
     close(false);
@@ -102,11 +104,13 @@ void engine::run() {
 
 // Commands since the last step. False when it is time to end.
 bool engine::obey(bool wait) {
-    stats_.heartbeat_s = clock_s();
     if (wait && draining_) {
         return false;
     }
-    inbox_.take(commands_, wait, wait ? scheduler_.gather_s() : 0);
+    do {
+        stats_.heartbeat_s = clock_s();
+        inbox_.take(commands_, wait ? options_.beat_s : 0, wait ? scheduler_.gather_s() : 0);
+    } while (wait && commands_.empty());
     now_s_ = clock_s();
     for (command & c : commands_) {
         switch (c.what) {

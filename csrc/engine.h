@@ -23,6 +23,7 @@ namespace jan {
 struct engine_options {
     int max_waiting = 1024;        // requests without a lane; more are refused
     double calibrate_s = 1.0;      // spent at most on measuring passes before the first request
+    double beat_s = 5;             // the thread shows that it lives at least so often, idle or not
     bool check_integrity = false;  // after every step; for tests
     int n_row_threads = 1;         // that choose tokens when there are many rows
     bool idle_core = false;        // while a pass runs, for the masks of grammars

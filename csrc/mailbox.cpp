@@ -26,15 +26,16 @@ void inbox::close(std::vector<command> & into) {
     commands_.clear();
 }
 
-void inbox::take(std::vector<command> & into, bool wait, double gather_s) {
+void inbox::take(std::vector<command> & into, double wait_s, double gather_s) {
     into.clear();
-    if (!wait && !filled_.load(std::memory_order_acquire)) {
+    if (wait_s <= 0 && !filled_.load(std::memory_order_acquire)) {
         return;
     }
     std::unique_lock<std::mutex> lock(mutex_);
-    if (wait) {
-        ready_.wait(lock, [&] { return !commands_.empty(); });
-        if (gather_s > 0) {
+    if (wait_s > 0) {
+        const std::chrono::duration<double> limit(wait_s);
+        const bool came = ready_.wait_for(lock, limit, [&] { return !commands_.empty(); });
+        if (came && gather_s > 0) {
             lock.unlock();
             std::this_thread::sleep_for(std::chrono::duration<double>(gather_s));
             lock.lock();

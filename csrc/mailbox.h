@@ -29,10 +29,10 @@ class inbox {
     // False when nobody will take it any more.
     bool put(command c);
 
-    // Moves what has come into `into` (emptied first). With `wait` it blocks until there is
-    // something, and gather_s longer: who comes in a burst is then taken together. Without, it
-    // costs one atomic read when there is nothing.
-    void take(std::vector<command> & into, bool wait, double gather_s = 0);
+    // Moves what has come into `into` (emptied first). It blocks up to wait_s until there is
+    // something, and then gather_s longer: who comes in a burst is taken together. With a wait_s of
+    // 0 it costs one atomic read when there is nothing.
+    void take(std::vector<command> & into, double wait_s, double gather_s = 0);
 
     // Moves what nobody took into `into`; from now on nothing can be put.
     void close(std::vector<command> & into);

@@ -113,7 +113,7 @@ def test_a_broken_body_is_the_caller_s_fault(random_server: Running, raw: bytes)
         ({"model": "random", "prompt": "a", "lora": [{"id": 0, "scale": 1}]}, 400, "lora"),
         ({"model": "random", "prompt": "a", "suffix": "b"}, 400, "suffix"),
         ({"model": "random", "prompt": "a", "n": 3, "best_of": 2}, 400, "best_of"),
-        ({"model": "random", "prompt": "a", "echo": True, "logprobs": 1}, 400, "echo"),
+        ({"model": "random", "prompt": "a", "echo": True, "n_probs": 1}, 400, "n_probs"),
         ({"model": "random", "prompt": "a", "dry_sequence_breakers": "x"}, 422, None),
     ],
 )

@@ -39,15 +39,13 @@ class Choice:
         self._n_waiting = len(request.prompt)
         self._record = current_record()
         self._submitted_s = time.monotonic()
-        self.time_limit_s = 0.0  # after the first token, once there was a newline; 0: none
         self.caller_gone = False
         self.text = ""
         self.tokens: list[int] = []
         self.logprobs: list[TokenLogprob] = []
+        self.prompt_logprobs: list[list[TokenLogprob] | None] = []
         self.n_tokens = 0
         self.first_at_s = 0.0
-        self._has_newline = False
-        self._out_of_time = False
         self._finish: Finish | None = None
 
     @property
@@ -62,16 +60,13 @@ class Choice:
             self.first_at_s = time.monotonic()
             self.leave_queue()
         self.n_tokens += len(event.tokens)
+        if event.prompt_logprobs is not None:
+            self.prompt_logprobs = event.prompt_logprobs
         if event.finish is not None:
             self._finish = event.finish
             self.leave_queue()
             self._note_end(event.finish)
             self._check_end(event.finish)
-        elif self.time_limit_s:
-            self._has_newline = self._has_newline or "\n" in event.text
-            if self._has_newline and time.monotonic() - self.first_at_s > self.time_limit_s:
-                self._out_of_time = True
-                self.stream.cancel()
 
     async def read(self) -> None:
         """To the end, keeping everything."""
@@ -119,7 +114,7 @@ class Choice:
     def _check_end(self, finish: Finish) -> None:
         if finish.reason is FinishReason.FAILED and finish.error is not None:
             raise finish.error
-        if finish.reason is FinishReason.CANCELLED and not self._out_of_time:
+        if finish.reason is FinishReason.CANCELLED:
             raise CallerGone if self.caller_gone else EngineClosed("the server ends")
 
 

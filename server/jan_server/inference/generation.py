@@ -160,6 +160,7 @@ def engine_request(
     n_top: int | None,
     shift_context: bool,
     constraint: CompiledConstraint | None = None,
+    n_top_of_prompt: int | None = None,
 ) -> Request:
     stop = [fields.stop] if isinstance(fields.stop, str) else fields.stop or []
     n_keep = fields.n_keep or 0
@@ -170,6 +171,9 @@ def engine_request(
         sampling=sampling,
         ignore_eos=bool(fields.ignore_eos),
         logprobs=n_top,
+        prompt_logprobs=n_top_of_prompt,
+        t_max_predict_ms=fields.t_max_predict_ms or 0,
+        n_indent=fields.n_indent or 0,
         post_sampling_logprobs=bool(fields.post_sampling_probs),
         cache_prompt=fields.cache_prompt is not False,
         cache_salt=principal.tenant,
@@ -192,13 +196,9 @@ def token_limit(fields: GenerationFields, default: int | None) -> int | None:
 
 def refuse_what_is_missing(fields: GenerationFields, n_parallel: int) -> None:
     """A field that asks for what this server cannot do is an error, not a surprise."""
-    missing = {
-        "n_indent": bool(fields.n_indent),
-        "return_progress": bool(fields.return_progress),
-    }
-    for name, asked in missing.items():
-        if asked:
-            raise ApiError(400, "unsupported_feature", f"{name} is not supported yet", param=name)
+    if fields.return_progress:
+        message = "return_progress is not supported yet"
+        raise ApiError(400, "unsupported_feature", message, param="return_progress")
     if fields.lora:
         raise _wrong("lora", "this server has no adapters")
     if fields.multimodal_data:

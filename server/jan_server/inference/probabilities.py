@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from jan_engine import Model, TokenLogprob
 
-__all__ = ["CompletionLogprobs", "TokenProbability", "legacy_logprobs", "token_probabilities"]
+__all__ = ["CompletionLogprobs", "Legacy", "TokenProbability", "token_probabilities"]
 
 _LEAST = -9999.0  # JSON has no infinity
 
@@ -32,8 +31,8 @@ class CompletionLogprobs(msgspec.Struct, kw_only=True):
     """Of /v1/completions: OpenAI's old four lists, or with n_probs llama.cpp's `content`."""
 
     tokens: list[str] | UnsetType = UNSET
-    token_logprobs: list[float] | UnsetType = UNSET
-    top_logprobs: list[dict[str, float]] | UnsetType = UNSET
+    token_logprobs: list[float | None] | UnsetType = UNSET  # nothing comes before the first of all
+    top_logprobs: list[dict[str, float] | None] | UnsetType = UNSET
     text_offset: list[int] | UnsetType = UNSET  # characters of the answer
     content: list[TokenProbability] | UnsetType = UNSET
 
@@ -52,22 +51,55 @@ def token_probabilities(
     ]
 
 
-def legacy_logprobs(
-    logprobs: Sequence[TokenLogprob], n_top: int, model: Model, offset: int
-) -> CompletionLogprobs:
-    """`offset` is where the first of these tokens begins."""
-    told = list(_per_token(logprobs, n_top))
-    tokens = [_text(chosen.token, model) for chosen, _ in told]
-    ends = accumulate((len(text) for text in tokens), initial=offset)
-    return CompletionLogprobs(
-        tokens=tokens,
-        token_logprobs=[max(chosen.logprob, _LEAST) for chosen, _ in told],
-        top_logprobs=[
-            {_text(token.token, model): max(token.logprob, _LEAST) for token in best}
-            for _, best in told
-        ],
-        text_offset=list(ends)[:-1],
-    )
+class Legacy:
+    """The old four lists, as the tokens of one text come. A prompt's may stand before them."""
+
+    def __init__(self, model: Model, offset: int = 0) -> None:
+        """`offset`: characters of the text before the first of these tokens."""
+        self._model = model
+        self._offset = offset
+        self._tokens: list[str] = []
+        self._logprobs: list[float | None] = []
+        self._best: list[dict[str, float] | None] = []
+        self._offsets: list[int] = []
+
+    def add_prompt(self, tokens: Sequence[int], told: Sequence[list[TokenLogprob] | None]) -> None:
+        for token, one in zip(tokens, told, strict=True):
+            self._add(token, one)
+
+    def add(self, logprobs: Sequence[TokenLogprob], n_top: int) -> None:
+        for chosen, best in _per_token(logprobs, n_top):
+            self._add(chosen.token, [chosen, *best])
+
+    def take(self) -> CompletionLogprobs:
+        """What was added since the last time."""
+        taken = CompletionLogprobs(
+            tokens=self._tokens,
+            token_logprobs=self._logprobs,
+            top_logprobs=self._best,
+            text_offset=self._offsets,
+        )
+        self._tokens, self._logprobs, self._best, self._offsets = [], [], [], []
+        return taken
+
+    def _add(self, token: int, told: list[TokenLogprob] | None) -> None:
+        """`told`: the token's own, then those of the best ones."""
+        piece = self._model.piece(token, special=True)
+        self._tokens.append(_legacy_text(piece))
+        self._offsets.append(self._offset)
+        self._offset += len(piece.decode(errors="replace"))
+        if told is None:
+            self._logprobs.append(None)
+            self._best.append(None)
+            return
+        self._logprobs.append(max(told[0].logprob, _LEAST))
+        # The likeliest is named first, and the token itself where it was none of the best.
+        best = {} if len(told) == 1 else {self._name(one): one for one in reversed(told)}
+        ranked = sorted(best.items(), key=lambda item: item[1].logprob, reverse=True)
+        self._best.append({name: max(one.logprob, _LEAST) for name, one in ranked})
+
+    def _name(self, one: TokenLogprob) -> str:
+        return _legacy_text(self._model.piece(one.token, special=True))
 
 
 def _per_token(
@@ -99,5 +131,9 @@ def _with_best(
     return chosen
 
 
-def _text(token: int, model: Model) -> str:
-    return model.piece(token, special=True).decode(errors="replace")
+def _legacy_text(piece: bytes) -> str:
+    """Pieces of a character must not look alike: they are keys here."""
+    try:
+        return piece.decode()
+    except UnicodeDecodeError:
+        return "bytes:" + "".join(f"\\x{byte:02x}" for byte in piece)

@@ -33,7 +33,7 @@ from jan_server.inference.generation import (
 )
 from jan_server.inference.probabilities import (
     CompletionLogprobs,
-    legacy_logprobs,
+    Legacy,
     token_probabilities,
 )
 from jan_server.inference.served_model import ServedModel
@@ -96,13 +96,13 @@ class CompletionJob:
                     n_top=self.n_top if self.wants_logprobs or ranks else None,
                     shift_context=served.settings.context_shift,
                     constraint=constraint,
+                    n_top_of_prompt=self.n_top if asked.echo and self.wants_logprobs else None,
                 )
                 for prompt in prompts
                 for sampling in samplings
             ],
         )
-        for choice in self.choices.all:
-            choice.time_limit_s = (asked.t_max_predict_ms or 0) / 1000
+        self._legacy: dict[int, Legacy] = {}  # by a choice's index
 
     def prompt_of(self, choice: Choice) -> Prompt:
         return self.prompts[choice.index // self.n_tried]
@@ -151,10 +151,8 @@ class CompletionJob:
         )
         add_details(answer, choices, self.served.model, settings, self.prompt_of(first).text)
 
-    def logprobs(
-        self, choice: Choice, told: list[TokenLogprob], offset: int
-    ) -> CompletionLogprobs | None:
-        """Of tokens that begin at `offset` in the choice's text."""
+    def logprobs(self, choice: Choice, told: list[TokenLogprob]) -> CompletionLogprobs | None:
+        """Of the choice's next tokens; with `echo` those of the prompt come with the first."""
         if not self.wants_logprobs:
             return None
         if self.asked.n_probs:
@@ -162,7 +160,13 @@ class CompletionJob:
             return CompletionLogprobs(
                 content=token_probabilities(told, self.n_top, self.served.model, as_probs=as_probs)
             )
-        return legacy_logprobs(told, self.n_top, self.served.model, offset)
+        legacy = self._legacy.get(choice.index)
+        if legacy is None:
+            legacy = self._legacy[choice.index] = Legacy(self.served.model)
+            if self.asked.echo:
+                legacy.add_prompt(self.prompt_of(choice).tokens, choice.prompt_logprobs)
+        legacy.add(told, self.n_top)
+        return legacy.take()
 
     def _best(self) -> list[Choice]:
         """Of each prompt's choices the likeliest, per token; in the order they were asked for."""
@@ -179,11 +183,10 @@ class CompletionJob:
         return sum(told.logprob for told in chosen) / max(1, len(chosen))
 
     def _shaped(self, index: int, choice: Choice) -> CompletionChoice:
-        echo = self.echoed(choice)
         return CompletionChoice(
-            text=echo + choice.text,
+            text=self.echoed(choice) + choice.text,
             index=index,
-            logprobs=self.logprobs(choice, choice.logprobs, len(echo)),
+            logprobs=self.logprobs(choice, choice.logprobs),
             finish_reason=choice.finish_reason,
         )
 
@@ -198,8 +201,8 @@ def _refuse_what_contradicts(asked: CompletionRequest) -> None:
         refuse("best_of", "must be at least n")
     if asked.best_of is not None and asked.stream and asked.best_of > (asked.n or 1):
         refuse("best_of", "a stream cannot take back what turns out not to be the best")
-    if asked.echo and (asked.logprobs is not None or asked.n_probs):
-        refuse("echo", "there are no log-probabilities of a prompt")
+    if asked.echo and asked.n_probs:
+        refuse("n_probs", "is of generated tokens only; logprobs has those of an echo too")
 
 
 def _given_prompts(

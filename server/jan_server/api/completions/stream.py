@@ -47,16 +47,14 @@ async def _send_plain(job: CompletionJob, choice: Choice, frames: Frames) -> Non
 async def _send_in_detail(job: CompletionJob, choice: Choice, frames: Frames) -> None:
     asked = job.asked
     echo = job.echoed(choice)
-    offset = len(echo)
     async for event in choice.stream:
         choice.take(event)
         shaped = CompletionChoice(
             text=echo + event.text,
             index=choice.index,
-            logprobs=job.logprobs(choice, event.logprobs, offset) if event.logprobs else None,
+            logprobs=job.logprobs(choice, event.logprobs) if _tells(event) else None,
         )
         echo = ""
-        offset += _length(job, event)
         if event.finish is not None:
             await frames.emit(_last_frame(job, choice, shaped, event.tokens))
         elif event.text or event.tokens:
@@ -80,10 +78,5 @@ def _last_frame(
     return frame(chunk)
 
 
-def _length(job: CompletionJob, event: Event) -> int:
-    """Characters that legacy log-probabilities count for these tokens."""
-    if job.asked.logprobs is None or not event.tokens:
-        return 0
-    model = job.served.model
-    pieces = (model.piece(token, special=True) for token in event.tokens)
-    return sum(len(piece.decode(errors="replace")) for piece in pieces)
+def _tells(event: Event) -> bool:
+    return bool(event.logprobs) or event.prompt_logprobs is not None

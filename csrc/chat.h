@@ -52,8 +52,10 @@ struct chat_prompt {
     std::string generation_prompt;  // the end of `text` that begins the answer
     std::string grammar;            // GBNF, "" = none
     bool grammar_lazy = false;      // it holds from the first trigger on
+    std::string grammar_begun;      // of the grammar's text, what `text` ends with
     std::vector<chat_trigger> triggers;
-    std::vector<std::string> preserved;  // tokens that must keep their text in the answer
+    std::vector<std::string> preserved;  // tokens that must keep their text in the answer,
+    std::vector<token> shown;            // and those of them, and of the triggers, that are one in the model
     std::vector<std::string> stops;      // beside the model's own ends
     bool supports_thinking = false;
     bool reasoning_opened = false;  // the prompt ends inside the reasoning

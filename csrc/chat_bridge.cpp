@@ -172,7 +172,12 @@ class upstream_template : public chat_template {
         if (made.grammar.size() > max_grammar) {
             throw error(errc::invalid_argument, "tools: their grammar is larger than 1 MiB");
         }
-        return prompt_of(std::move(made), inputs.continue_final_message != COMMON_CHAT_CONTINUATION_NONE);
+        chat_prompt prompt = prompt_of(std::move(made));
+        hold_to_form(request, prompt);
+        if (inputs.continue_final_message != COMMON_CHAT_CONTINUATION_NONE) {
+            prompt.prefill = prompt.syntax->parse("", true);
+        }
+        return prompt;
     }
 
   private:
@@ -220,13 +225,30 @@ class upstream_template : public chat_template {
         return inputs;
     }
 
-    chat_prompt prompt_of(common_chat_params && made, bool is_continued) const {
+    // Upstream's grammars begin with the generation prompt. Where it made none, the caller's holds.
+    static void hold_to_form(const chat_request & request, chat_prompt & prompt) {
+        if (prompt.grammar.empty()) {
+            prompt.grammar_lazy = false;
+            prompt.grammar =
+                request.json_schema.empty() ? request.grammar : json_schema_to_gbnf(request.json_schema);
+        } else if (!prompt.grammar_lazy && prompt.grammar != request.grammar) {
+            prompt.grammar_begun = prompt.generation_prompt;
+        }
+    }
+
+    chat_prompt prompt_of(common_chat_params && made) const {
         chat_prompt prompt;
         prompt.text = std::move(made.prompt);
         prompt.generation_prompt = made.generation_prompt;
         prompt.grammar = std::move(made.grammar);
         prompt.grammar_lazy = made.grammar_lazy;
         prompt.preserved = std::move(made.preserved_tokens);
+        for (const std::string & text : prompt.preserved) {
+            const token id = one_token(text);
+            if (id >= 0) {
+                prompt.shown.push_back(id);
+            }
+        }
         prompt.stops = std::move(made.additional_stops);
         prompt.supports_thinking = made.supports_thinking;
         prompt.thinking_start = std::move(made.thinking_start_tag);
@@ -236,22 +258,27 @@ class upstream_template : public chat_template {
         prompt.format = common_chat_format_name(made.format);
         for (const common_grammar_trigger & trigger : made.grammar_triggers) {
             prompt.triggers.push_back(trigger_of(trigger));
+            if (prompt.triggers.back().kind == chat_trigger_kind::one_token) {
+                prompt.shown.push_back(prompt.triggers.back().id);
+            }
         }
         common_chat_parser_params parsing(made);
         parsing.parser = std::move(made.parser);
         prompt.syntax = std::make_shared<const upstream_syntax>(std::move(parsing));
-        if (is_continued) {
-            prompt.prefill = prompt.syntax->parse("", true);
-        }
         return prompt;
     }
 
+    // -1 without a model, or where it is several.
+    token one_token(const std::string & text) const {
+        const std::vector<token> ids =
+            model_ ? model_->vocab().tokenize(text, false, true) : std::vector<token>();
+        return ids.size() == 1 ? ids[0] : -1;
+    }
+
     chat_trigger trigger_of(const common_grammar_trigger & trigger) const {
-        if (trigger.type == COMMON_GRAMMAR_TRIGGER_TYPE_WORD && model_) {
-            const std::vector<token> ids = model_->vocab().tokenize(trigger.value, false, true);
-            if (ids.size() == 1) {
-                return {chat_trigger_kind::one_token, trigger.value, ids[0]};
-            }
+        const token id = trigger.type == COMMON_GRAMMAR_TRIGGER_TYPE_WORD ? one_token(trigger.value) : -1;
+        if (id >= 0) {
+            return {chat_trigger_kind::one_token, trigger.value, id};
         }
         return {kind_of(trigger.type), trigger.value, static_cast<token>(trigger.token)};
     }

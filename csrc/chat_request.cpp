@@ -267,6 +267,9 @@ chat_request read_chat_request(std::string_view json) {
     request.messages = text_of(*messages);
     read_tools(from, request);
     read_format(from, request);
+    if (!request.grammar.empty() && request.tools != "null" && request.tool_choice != "none") {
+        fail("grammar: not together with tools");
+    }
     read_options(from, request);
     read_continuation(from, *messages, request);
     from.text("reasoning_format", request.reasoning_format);

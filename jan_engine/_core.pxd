@@ -191,8 +191,10 @@ cdef extern from "chat.h" namespace "jan" nogil:
         string generation_prompt
         string grammar
         bool grammar_lazy
+        string grammar_begun
         vector[chat_trigger] triggers
         vector[string] preserved
+        vector[token] shown
         vector[string] stops
         bool supports_thinking
         bool reasoning_opened
@@ -337,6 +339,7 @@ cdef extern from "constraint/constraint.h" namespace "jan" nogil:
         shared_ptr[compiled_grammar] grammar
         bool lazy
         triggers begin
+        string begun
 
 
 cdef extern from "request.h" namespace "jan" nogil:

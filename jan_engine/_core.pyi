@@ -190,6 +190,7 @@ class Engine:
         stop: list[bytes],
         grammar: CompiledGrammar | None,
         triggers_: tuple[list[int], list[bytes], list[bytes]] | None,
+        begun: bytes,
         shown: list[int],
     ) -> int: ...
     def cancel(self, request_id: int) -> None: ...

@@ -214,8 +214,10 @@ cdef class ChatPrompt:
             "generation_prompt": _text(self.owned.generation_prompt),
             "grammar": _text(self.owned.grammar),
             "grammar_lazy": self.owned.grammar_lazy,
+            "grammar_begun": _text(self.owned.grammar_begun),
             "triggers": [(<int>t.kind, _text(t.value), t.id) for t in self.owned.triggers],
             "preserved": [_text(one) for one in self.owned.preserved],
+            "shown": tuple(self.owned.shown),
             "stops": [_text(one) for one in self.owned.stops],
             "supports_thinking": self.owned.supports_thinking,
             "reasoning_opened": self.owned.reasoning_opened,
@@ -583,6 +585,7 @@ cdef class Engine:
         list stop not None,
         CompiledGrammar grammar,
         triggers_: tuple[list[int], list[bytes], list[bytes]] | None,
+        bytes begun not None,
         list shown not None,
     ) -> int:
         cdef request ask
@@ -611,6 +614,7 @@ cdef class Engine:
         if grammar is not None:
             within = make_shared[constraint_params]()
             within.get().grammar = grammar.shared
+            within.get().begun = begun
             if triggers_ is not None:
                 within.get().lazy = True
                 within.get().begin.tokens, within.get().begin.words, within.get().begin.patterns = triggers_

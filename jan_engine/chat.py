@@ -3,8 +3,10 @@
     template = ChatTemplate(model)
     prompt = template.render([{"role": "user", "content": "Hello"}], tools=tools)
     parser = prompt.parser()
-    for delta in parser.feed(text):      # as the answer comes
-        ...
+    async with engine.submit(prompt.request(max_tokens=512)) as stream:
+        async for event in stream:
+            for delta in parser.feed(event.text):
+                ...
     for delta in parser.finish():
         ...
     parser.message                       # all deltas together
@@ -21,8 +23,10 @@ from enum import IntEnum
 import msgspec
 
 from jan_engine import _core
+from jan_engine.constraint import Grammar, Triggers
 from jan_engine.errors import InvalidRequest
 from jan_engine.model import Model
+from jan_engine.types import Request
 
 __all__ = [
     "AnswerParser",
@@ -91,9 +95,11 @@ class ChatPrompt:
         "format",
         "generation_prompt",
         "grammar",
+        "grammar_begun",
         "grammar_lazy",
         "preserved",
         "reasoning_opened",
+        "shown_tokens",
         "stop",
         "supports_thinking",
         "text",
@@ -109,8 +115,10 @@ class ChatPrompt:
         self.generation_prompt: str = facts["generation_prompt"]  # the end of text
         self.grammar: str = facts["grammar"]  # GBNF, "" for none
         self.grammar_lazy: bool = facts["grammar_lazy"]  # it waits for a trigger
+        self.grammar_begun: str = facts["grammar_begun"]  # what of its text the prompt ends with
         self.triggers = [Trigger(TriggerKind(kind), *rest) for kind, *rest in facts["triggers"]]
         self.preserved: list[str] = facts["preserved"]  # tokens that keep their text in the answer
+        self.shown_tokens: tuple[int, ...] = facts["shown"]  # these, in the template's model
         self.stop: list[str] = facts["stops"]  # beside the model's own ends
         self.supports_thinking: bool = facts["supports_thinking"]
         self.reasoning_opened: bool = facts["reasoning_opened"]  # text ends inside the reasoning
@@ -118,9 +126,50 @@ class ChatPrompt:
         self.thinking_ends: list[str] = facts["thinking_ends"]
         self.format: str = facts["format"]  # llama.cpp's name of it
 
+    @property
+    def constraint(self) -> Grammar | None:
+        """What holds the answer to its form; AsyncEngine.compile() makes it ready beforehand."""
+        waits_forever = self.grammar_lazy and not self.triggers
+        return Grammar(self.grammar) if self.grammar and not waits_forever else None
+
+    def request(
+        self, *, stop: Sequence[str] = (), shown_tokens: Sequence[int] = (), **fields: object
+    ) -> Request:
+        """What to ask the engine of the template's model. `fields` are further ones of Request;
+        a `constraint` among them is this prompt's, compiled.
+        """
+        own = self.constraint
+        if own is not None:
+            fields.setdefault("constraint", own)
+            fields["constraint_begun"] = self.grammar_begun
+            fields["triggers"] = _triggers(self.triggers) if self.grammar_lazy else None
+        fields["stop"] = [*stop, *self.stop]
+        fields["shown_tokens"] = (*shown_tokens, *self.shown_tokens)
+        return Request(prompt=self.text, **fields)  # type: ignore[arg-type]
+
     def parser(self) -> AnswerParser:
         """For one answer. There may be any number of them."""
         return AnswerParser(self._native)
+
+
+def _triggers(given: Iterable[Trigger]) -> Triggers:
+    def of(*kinds: TriggerKind) -> Iterable[Trigger]:
+        return (trigger for trigger in given if trigger.kind in kinds)
+
+    return Triggers(
+        words=tuple(trigger.value for trigger in of(TriggerKind.WORD)),
+        tokens=tuple(trigger.token for trigger in of(TriggerKind.TOKEN)),
+        patterns=(
+            *(trigger.value for trigger in of(TriggerKind.PATTERN)),
+            *(_whole(trigger.value) for trigger in of(TriggerKind.PATTERN_FULL)),
+        ),
+    )
+
+
+def _whole(pattern: str) -> str:
+    return (
+        f"{'' if pattern.startswith('^') else '^'}{pattern}{'' if pattern.endswith('$') else '$'}"
+    )
 
 
 class AnswerParser:

@@ -75,6 +75,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     sampling: Sampling | None = None  # None: always the most likely token
     constraint: Constraint | CompiledConstraint | None = None  # what the text has to be
     triggers: Triggers | None = None  # the constraint holds only from one of these on
+    constraint_begun: str = ""  # what the prompt already holds of the text that it is about
     shown_tokens: tuple[int, ...] = ()  # in the text as they are written, though they are not text
     ignore_eos: bool = False
     logprobs: int | None = None  # of the chosen token, and of so many best ones beside it
@@ -212,6 +213,8 @@ def submit(core: _core.Engine, model: Model, request: Request, prompt: list[int]
     within = request.constraint
     if within is None and request.triggers is not None:
         raise InvalidRequest("triggers: there is no constraint for them to begin")
+    if request.constraint_begun and (within is None or request.triggers is not None):
+        raise InvalidRequest("constraint_begun: needs a constraint that holds from the beginning")
     if within is not None and not isinstance(within, CompiledConstraint):
         within = compile_constraint(core, within)
     if request.prompt_logprobs is not None and request.prompt_logprobs < 0:
@@ -243,6 +246,7 @@ def submit(core: _core.Engine, model: Model, request: Request, prompt: list[int]
         stop=[text.encode() for text in request.stop],
         grammar=None if within is None else within.core,
         triggers_=None if request.triggers is None else read_triggers(request.triggers),
+        begun=request.constraint_begun.encode("utf-8", "replace"),
         shown=token_ids("shown_tokens", list(request.shown_tokens)),
     )
 

@@ -1,5 +1,7 @@
 #include "constraint/constraint.h"
 
+#include "error.h"
+
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -20,7 +22,11 @@ constraint::constraint(std::shared_ptr<const constraint_params> params, const pi
                        std::vector<token> shown)
     : params_(std::move(params)), pieces_(pieces), shown_(std::move(shown)),
       automaton_(params_->grammar->automaton()), search_(params_->begin),
-      state_(params_->lazy ? waiting : automaton_->start()) {}
+      state_(params_->lazy ? waiting : automaton_->after(automaton_->start(), params_->begun)) {
+    if (state_ == grammar_automaton::dead) {
+        throw error(errc::invalid_argument, "constraint_begun: no text of the constraint begins like this");
+    }
+}
 
 std::string_view constraint::text_of(token id) const {
     const std::string_view bytes = pieces_.bytes(id);

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -18,12 +19,14 @@ struct constraint_params {
     std::shared_ptr<compiled_grammar> grammar;
     bool lazy = false;  // free text until something triggers it
     triggers begin;     // what does
+    std::string begun;  // of its text, what the prompt holds already; not where it is lazy
 };
 
 // For one thread at a time; the automaton behind it is shared with other requests. Whatever goes
 // beyond the automaton's limits throws invalid_argument.
 class constraint {
   public:
+    // Throws invalid_argument when a text within the grammar cannot begin with params->begun.
     // `shown`: tokens without a text of their own that are shown nevertheless, as they are written.
     constraint(std::shared_ptr<const constraint_params> params, const piece_table & pieces,
                std::vector<token> shown);

@@ -251,6 +251,7 @@ BAD: list[tuple[str, dict[str, object]]] = [
     ("response_format", {"response_format": {"type": "json_schema"}}),
     ("json_schema", {"json_schema": {"$ref": "http://x"}}),
     ("grammar", {"grammar": "root ::= x", "json_schema": {}}),
+    ("grammar", {"grammar": "root ::= x", "tools": [WEATHER]}),
     ("chat_template_kwargs", {"chat_template_kwargs": {"messages": []}}),
     ("chat_template_kwargs", {"chat_template_kwargs": {"enable_thinking": "no"}}),
     ("continue_final_message", {"continue_final_message": "half"}),

@@ -21,6 +21,7 @@ import numpy as np
 from bench.shapes import Shape
 
 BOS, EOS, N_SPECIAL = 0, 1, 2
+FIRST_WORD = N_SPECIAL + 256  # of those that come after the bytes
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 DEMO_WORDS = ("Hello!", " Your", " engine", " is", " running,", " token", " by", " token.")
 
@@ -48,9 +49,17 @@ def byte_tokens(text: str | bytes) -> list[int]:
 
 
 def write_scripted(
-    path: Path, script: Mapping[int, int], *, otherwise: int = EOS, words: Sequence[str] = ()
+    path: Path,
+    script: Mapping[int, int],
+    *,
+    otherwise: int = EOS,
+    words: Sequence[str] = (),
+    extra: Mapping[str, str] | None = None,
 ) -> Path:
-    """After token t comes script[t], or `otherwise`. `words` get the ids after the bytes."""
+    """After token t comes script[t], or `otherwise`. `words` get the ids after the bytes.
+
+    `extra` is further metadata.
+    """
     n_vocab = N_SPECIAL + 256 + len(words)
     n_embd = n_vocab + -n_vocab % 32
     shape = replace(TINY, n_layer=1, n_embd=n_embd, n_head=1, n_head_kv=1, n_ff=32)
@@ -61,7 +70,7 @@ def write_scripted(
             weights[name][:] = 1
     for token in range(n_vocab):
         weights["output.weight"][script.get(token, otherwise), token] = 1
-    return _write(path, shape, weights, words)
+    return _write(path, shape, weights, words, extra)
 
 
 def write_alphabet(path: Path) -> Path:
@@ -72,9 +81,21 @@ def write_alphabet(path: Path) -> Path:
 
 def write_demo(path: Path) -> Path:
     """Answers any prompt with DEMO_WORDS."""
-    ids = range(N_SPECIAL + 256, N_SPECIAL + 256 + len(DEMO_WORDS))
+    ids = range(FIRST_WORD, FIRST_WORD + len(DEMO_WORDS))
     script = dict(zip(ids, [*ids[1:], EOS], strict=True))
     return write_scripted(path, script, otherwise=ids[0], words=DEMO_WORDS)
+
+
+def write_chat(
+    path: Path, said: Sequence[str], template: str, *, unsaid: Sequence[str] = ()
+) -> Path:
+    """Answers whatever ends with a new line, as prompts of ChatML's kind do, with what is `said`.
+
+    `unsaid` words have a token each and come only if they must.
+    """
+    script = dict(pairwise([*byte_tokens("\n"), *range(FIRST_WORD, FIRST_WORD + len(said))]))
+    extra = {"tokenizer.chat_template": template}
+    return write_scripted(path, script, words=[*said, *unsaid], extra=extra)
 
 
 def write_random(

@@ -14,6 +14,7 @@ from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp
 
 from jan_engine import build_info
+from jan_server.api.chat import routes as chat
 from jan_server.api.completions import routes as completions
 from jan_server.api.docs import routes as docs
 from jan_server.api.embeddings import routes as embeddings
@@ -43,6 +44,7 @@ _HANDLERS: list[Any] = [
     extras.count_tokens,
     extras.detokenize,
     completions.create_completion,
+    chat.create_chat_completion,
     embeddings.create_embedding,
     rerank.rerank,
     metrics.metrics,

@@ -62,6 +62,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     context_shift: Annotated[
         bool, Meta(description="forget the middle of a text when the context is full")
     ] = False
+    chat_template: Annotated[
+        str, Meta(description="Jinja in place of the file's own template, or chatml")
+    ] = ""
+    chat_template_file: Annotated[str, Meta(description="a file that has it")] = ""
+    reasoning_format: Annotated[
+        Literal["auto", "none", "deepseek"],
+        Meta(description="none leaves a model's reasoning in its answer's content"),
+    ] = "auto"
     api_key: Annotated[
         tuple[str, ...], Meta(description="a key that callers must show; may be repeated")
     ] = ()

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from jan_server.config import Settings
 
 from tests import models
+from tests.conftest import ROOT
 from tests.server.running import Running, running
+
+TEMPLATES = ROOT / "vendor/llama.cpp/tree/models/templates"
+QWEN = "Qwen-Qwen3-0.6B.jinja"  # reasons between tags, and calls tools with JSON between tags
+CALL = (
+    '<tool_call>\n{"name": "get_weather", ',
+    '"arguments": {"city": "Ro',
+    'me"}}\n</tool_call>',
+)
 
 
 @pytest.fixture(scope="session")
@@ -39,4 +49,42 @@ def endless_server(endless_path: Path) -> Iterator[Running]:
         model=str(endless_path), parallel=4, ctx_size=512, threads=1, context_shift=True, ping_s=0.2
     )
     with running(settings) as server:
+        yield server
+
+
+@contextmanager
+def chatting(path: Path, said: Sequence[str], *unsaid: str) -> Generator[Running]:
+    models.write_chat(path, said, (TEMPLATES / QWEN).read_text(), unsaid=unsaid)
+    with running(Settings(model=str(path), parallel=4, ctx_size=4096, threads=1)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def thinking_server(model_folder: Path) -> Iterator[Running]:
+    """Thinks "A friendly greeting." and says "Hello there, you."."""
+    words = ["<think>\n", "A friendly", " greeting.", "\n</think>\n\n", "Hello", " there", ", you."]
+    with chatting(model_folder / "thinking.gguf", words) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def calling_server(model_folder: Path) -> Iterator[Running]:
+    """Says "I shall look." and asks for the weather in Rome."""
+    with chatting(model_folder / "calling.gguf", ["I shall look.\n", *CALL]) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def silent_server(model_folder: Path) -> Iterator[Running]:
+    """Says "Hello!" and has a word to call tools with that it does not use."""
+    with chatting(model_folder / "silent.gguf", ["Hello!"], "<tool_call>\n") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def noisy_chat_server(model_folder: Path) -> Iterator[Running]:
+    """Answers with noise, and knows how tools are called."""
+    template = {"tokenizer.chat_template": (TEMPLATES / QWEN).read_text()}
+    path = models.write_random(model_folder / "noisy.gguf", extra=template)
+    with running(Settings(model=str(path), parallel=4, ctx_size=1024, threads=1)) as server:
         yield server

@@ -83,6 +83,7 @@ def running(
             time.sleep(0.002)
         if wait:
             assert loaded.wait(60)
+            assert served.failure is None
         server_sockets = server.servers[0].sockets
         with_client = Running(served, server_sockets[0].getsockname()[1])
         with with_client.client:

@@ -11,9 +11,11 @@ import pytest
 from tests.server.running import Running
 
 
-def open_request(server: Running, body: Mapping[str, object]) -> socket.socket:
+def open_request(
+    server: Running, body: Mapping[str, object], path: str = "/v1/completions"
+) -> socket.socket:
     raw = msgspec.json.encode(body)
-    head = f"POST /v1/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(raw)}\r\n\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(raw)}\r\n\r\n"
     caller = socket.create_connection(("127.0.0.1", server.port), timeout=20)
     caller.sendall(head.encode() + raw)
     return caller
@@ -28,6 +30,15 @@ def test_a_closed_socket_cancels_the_request(endless_server: Running, stream: bo
     else:
         endless_server.until(lambda stats: stats["n_running"] == 1)
     caller.close()
+    endless_server.until(lambda stats: stats["n_cancelled"] == 1 and stats["n_running"] == 0)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_chat_is_cancelled_too(endless_server: Running, stream: bool) -> None:
+    messages = [{"role": "user", "content": "b"}, {"role": "assistant", "content": "a"}]
+    body = {"model": "endless", "messages": messages, "stream": stream}
+    with open_request(endless_server, body, "/v1/chat/completions"):
+        endless_server.until(lambda stats: stats["n_running"] == 1)
     endless_server.until(lambda stats: stats["n_cancelled"] == 1 and stats["n_running"] == 0)
 
 

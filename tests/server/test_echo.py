@@ -58,7 +58,8 @@ def test_a_stream_has_them_in_its_first_frame(server: Running) -> None:
     frames = [f for f in server.events("/v1/completions", body) if f != "[DONE]"]
     joined: dict[str, list[Any]] = {name: [] for name in whole["logprobs"]}
     for frame in frames:
-        for name, values in (frame["choices"][0]["logprobs"] or {}).items():
+        told: dict[str, list[Any]] = frame["choices"][0]["logprobs"] or {}
+        for name, values in told.items():
             joined[name] += values
     assert "".join(frame["choices"][0]["text"] for frame in frames) == whole["text"]
     assert joined["tokens"] == whole["logprobs"]["tokens"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +34,102 @@ COMPLETIONS: dict[str, dict[str, object]] = {
         "temperature": 0.3,
         "stop": STOP,
     },
+}
+CHATS: dict[str, dict[str, object]] = {
+    "simple": {
+        "model": MODEL,
+        "messages": [{"role": "user", "content": "What is the capital of France?"}],
+        "max_tokens": 100,
+        "temperature": 0.7,
+    },
+    "system": {
+        "model": MODEL,
+        "messages": [
+            {
+                "role": "system",
+                "content": "You are a helpful assistant that speaks like a pirate.",
+            },
+            {"role": "user", "content": "Tell me about the weather today."},
+        ],
+        "max_tokens": 150,
+        "temperature": 0.8,
+    },
+    "conversation": {
+        "model": MODEL,
+        "messages": [
+            {"role": "system", "content": "You are a knowledgeable AI assistant."},
+            {"role": "user", "content": "What is machine learning?"},
+            {
+                "role": "assistant",
+                "content": "Machine learning is a subset of artificial intelligence that enables "
+                "systems to learn and improve from experience without being explicitly programmed.",
+            },
+            {"role": "user", "content": "Can you give me a simple example?"},
+        ],
+        "max_tokens": 200,
+        "temperature": 0.7,
+    },
+    "streaming": {
+        "model": MODEL,
+        "messages": [{"role": "user", "content": "Write a haiku about programming"}],
+        "stream": True,
+        "temperature": 0.9,
+    },
+    "json_mode": {
+        "model": MODEL,
+        "messages": [
+            {
+                "role": "user",
+                "content": "List 3 programming languages with their main use cases in JSON format",
+            }
+        ],
+        "max_tokens": 200,
+        "temperature": 0.5,
+        "response_format": {"type": "json_object"},
+    },
+}
+DEFAULTS: dict[str, object] = {  # of the second seed, its first breaker as it is printed
+    "stream": False,
+    "stop": [],
+    "temperature": 0.8,
+    "dynatemp_range": 0,
+    "dynatemp_exponent": 1,
+    "top_k": 40,
+    "top_p": 0.95,
+    "min_p": 0.05,
+    "typical_p": 1,
+    "n_predict": 8,
+    "n_indent": 0,
+    "n_keep": 0,
+    "presence_penalty": 0,
+    "frequency_penalty": 0,
+    "repeat_penalty": 1.1,
+    "repeat_last_n": 64,
+    "dry_multiplier": 0,
+    "dry_base": 1.75,
+    "dry_allowed_length": 2,
+    "dry_penalty_last_n": -1,
+    "dry_sequence_breakers": ["\\n", ":", '"', "*"],
+    "xtc_probability": 0,
+    "xtc_threshold": 0.1,
+    "mirostat": 0,
+    "mirostat_tau": 5,
+    "mirostat_eta": 0.1,
+    "seed": -1,
+    "ignore_eos": False,
+    "logit_bias": {},
+    "n_probs": 0,
+    "min_keep": 0,
+    "t_max_predict_ms": 0,
+    "id_slot": -1,
+    "cache_prompt": True,
+    "return_tokens": False,
+    "samplers": ["dry", "top_k", "typ_p", "top_p", "min_p", "xtc", "temperature"],
+    "timings_per_token": False,
+    "return_progress": False,
+    "post_sampling_probs": False,
+    "lora": [],
+    "multimodal_data": [],
 }
 STREAMING: dict[str, object] = {
     "model": MODEL,
@@ -66,6 +163,38 @@ def test_the_stream_ends_with_done_whatever_the_content_type(gemma: Running) -> 
     assert answer.text.endswith("data: [DONE]\n\n")
 
 
+@pytest.mark.parametrize("name", sorted(CHATS))
+def test_a_chat_works_as_printed(gemma: Running, name: str) -> None:
+    body = CHATS[name]
+    if "stream" in body:
+        assert gemma.events("/v1/chat/completions", body)[-1] == "[DONE]"
+        return
+    answer = gemma.post("/api/v1/chat/completions", body)
+    assert answer.status_code == 200, answer.text
+    choice = answer.json()["choices"][0]
+    assert choice["message"]["role"] == "assistant"
+    if "response_format" in body and choice["finish_reason"] == "stop":
+        assert isinstance(json.loads(choice["message"]["content"]), dict)
+
+
+def test_a_chat_takes_every_default_as_printed(gemma: Running) -> None:
+    body = {"model": MODEL, "messages": [{"role": "user", "content": "Hi"}], **DEFAULTS}
+    answer = gemma.post("/v1/chat/completion", body)
+    assert answer.status_code == 200, answer.text
+    whole = answer.json()
+    for field in (
+        "generation_settings",
+        "prompt",
+        "truncated",
+        "tokens_cached",
+        "tokens_evaluated",
+    ):
+        assert field in whole
+    settings = whole["generation_settings"]
+    for name in set(DEFAULTS) - {"samplers", "seed", "logit_bias", "dry_sequence_breakers"}:
+        assert settings.get(name, DEFAULTS[name]) == pytest.approx(DEFAULTS[name])
+
+
 def test_models_are_listed_as_printed(gemma: Running) -> None:
     listed = gemma.get("/v1/models").json()
     assert listed["object"] == "list"
@@ -83,7 +212,7 @@ def test_tokenising_works_as_printed(gemma: Running) -> None:
 
 
 def test_a_missing_model_is_the_printed_error(gemma: Running) -> None:
-    error = gemma.post("/v1/completions", {"prompt": "a"}).json()["error"]
+    error = gemma.post("/v1/chat/completions", {"messages": []}).json()["error"]
     assert error["type"] == "invalid_request_error"
     assert error["code"] == "invalid_parameter"
     assert error["message"] == "Parameter 'model' is required"

@@ -15,6 +15,7 @@ from jan_server.inference.choice import Choice
 
 __all__ = [
     "Answer",
+    "CompletionDetails",
     "PromptDetails",
     "Timings",
     "TokenUsage",
@@ -31,11 +32,16 @@ class PromptDetails(msgspec.Struct):
     cached_tokens: int
 
 
+class CompletionDetails(msgspec.Struct):
+    reasoning_tokens: int
+
+
 class TokenUsage(msgspec.Struct):
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
     prompt_tokens_details: PromptDetails
+    completion_tokens_details: CompletionDetails | UnsetType = UNSET
 
 
 class Timings(msgspec.Struct, kw_only=True):

@@ -12,9 +12,11 @@ from typing import Any
 from jan_engine import (
     AsyncEngine,
     Cancelled,
+    ChatTemplate,
     Embedder,
     EngineError,
     EngineOptions,
+    InvalidRequest,
     Model,
     Pooling,
     UnsupportedFeature,
@@ -43,6 +45,7 @@ class ServedModel:
         self.admission = Admission(settings.max_queued_tokens)
         self._model: Model | None = None
         self._engine: AsyncEngine | None = None
+        self._template: ChatTemplate | InvalidRequest | None = None
         self._embedders: dict[Pooling, asyncio.Task[Embedder]] = {}
         self._given_up = threading.Event()
 
@@ -69,6 +72,15 @@ class ServedModel:
         if self._engine is None:
             raise ApiError(400, "unsupported_feature", f"The model '{self.id}' generates no text")
         return self._engine
+
+    @property
+    def template(self) -> ChatTemplate:
+        """Raises like `engine`, and 400 for a file whose own template cannot be used."""
+        self._check_ready()
+        template = self._template
+        if not isinstance(template, ChatTemplate):
+            raise ApiError(400, "unsupported_feature", f"The model cannot chat: {template}")
+        return template
 
     @property
     def n_ctx(self) -> int:
@@ -141,6 +153,7 @@ class ServedModel:
         model = Model(
             self.path, n_gpu_layers=settings.n_gpu_layers, on_progress=self._stop_if_given_up
         )
+        self._template = self._read_template(model)
         n_ctx_train = model.facts.n_ctx_train
         options = EngineOptions(
             n_parallel=settings.parallel,
@@ -154,6 +167,22 @@ class ServedModel:
             return model, AsyncEngine(model, options)
         except UnsupportedFeature:
             return model, None  # an encoder
+
+    def _read_template(self, model: Model) -> ChatTemplate | InvalidRequest:
+        """One that was given has to be right; a file's own that is not costs the chat only."""
+        source, path = self.settings.chat_template, self.settings.chat_template_file
+        if path:
+            try:
+                source = Path(path).read_text()
+            except (OSError, UnicodeDecodeError) as error:
+                raise InvalidRequest(f"chat_template_file: {path}: {error}") from None
+        try:
+            return ChatTemplate(model, source=source)
+        except InvalidRequest as error:
+            if source:
+                raise
+            _log.warning("the model's chat template cannot be used: %s", error)
+            return error
 
     def _stop_if_given_up(self, _fraction: float) -> None:
         if self._given_up.is_set():

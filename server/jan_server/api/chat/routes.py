@@ -1,0 +1,44 @@
+"""POST /v1/chat/completions."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from litestar import post
+from litestar.params import RawBody
+from litestar.types import ASGIApp
+
+from jan_server.answers import EventStream, WholeAnswer
+from jan_server.api.chat.schemas import ChatCompletion, ChatRequest
+from jan_server.api.chat.service import begin
+from jan_server.api.chat.stream import stream_chat
+from jan_server.requests import (
+    HttpRequest,
+    RouteFacts,
+    Served,
+    describe,
+    explain,
+    principal_of,
+    read,
+)
+
+__all__ = ["create_chat_completion"]
+
+_FACTS = RouteFacts(
+    tag="Chat", reads=ChatRequest, gives=ChatCompletion, streams=True, wrong_value=422
+)
+
+
+@post("/v1/chat/completions", opt=describe(_FACTS))
+async def create_chat_completion(body: RawBody, request: HttpRequest, served: Served) -> ASGIApp:
+    """Answer a conversation."""
+    asked = read(ChatRequest, body, request)
+    job = await begin(asked, served, principal_of(request))
+    if not asked.stream:
+        return WholeAnswer(job.whole, job.choices.leave)
+    return EventStream(
+        partial(stream_chat, job),
+        job.choices.leave,
+        partial(explain, request),
+        served.settings.ping_s,
+    )

@@ -1,0 +1,99 @@
+"""From messages to what the engine is asked: the prompt, and what holds the answer to its form."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, NamedTuple
+
+import msgspec
+
+from jan_engine import ChatPrompt, Constraint, InvalidRequest, Request
+from jan_server.errors import ApiError
+from jan_server.inference.served_model import ServedModel
+
+__all__ = ["Conversation", "ReadyChat", "prepare"]
+
+
+class Conversation(msgspec.Struct, kw_only=True):
+    """What a template is given, by whatever API it came. The names are chat completions'."""
+
+    messages: list[dict[str, Any]]
+    tools: list[dict[str, Any]] | None = None
+    tool_choice: str | dict[str, Any] = "auto"
+    parallel_tool_calls: bool | None = None
+    json_schema: dict[str, Any] | None = None
+    enable_thinking: bool = True
+    reasoning_effort: str | None = None
+    reasoning_format: str = "auto"
+    chat_template_kwargs: dict[str, Any] | None = None
+    continue_final_message: bool | str = False
+
+
+class ReadyChat(NamedTuple):
+    """A prompt for any number of answers."""
+
+    prompt: ChatPrompt
+    tokens: list[int]
+    form: Request  # what holds an answer to its form, on a request of no other meaning
+
+    def bound(self, request: Request) -> Request:
+        return msgspec.structs.replace(
+            request,
+            stop=[*request.stop, *self.form.stop],
+            constraint=self.form.constraint,
+            constraint_begun=self.form.constraint_begun,
+            triggers=self.form.triggers,
+            shown_tokens=self.form.shown_tokens,
+        )
+
+
+async def prepare(
+    conversation: Conversation,
+    served: ServedModel,
+    *,
+    constraint: tuple[str, Constraint] | None = None,
+) -> ReadyChat:
+    """On another thread: a long conversation takes milliseconds, a schema up to a second.
+
+    `constraint` is the caller's own and the field it came in. Raises InvalidRequest, its message
+    beginning with the field, or ApiError.
+    """
+    return await asyncio.to_thread(_prepare, conversation, served, constraint)
+
+
+def _prepare(
+    conversation: Conversation, served: ServedModel, own: tuple[str, Constraint] | None
+) -> ReadyChat:
+    model, engine = served.model, served.engine
+    prompt = served.template.render(
+        conversation.messages,
+        tools=conversation.tools,
+        tool_choice=conversation.tool_choice,
+        parallel_tool_calls=conversation.parallel_tool_calls,
+        json_schema=conversation.json_schema,
+        enable_thinking=conversation.enable_thinking,
+        reasoning_effort=conversation.reasoning_effort,
+        reasoning_format=conversation.reasoning_format,
+        chat_template_kwargs=conversation.chat_template_kwargs,
+        continue_final_message=conversation.continue_final_message,
+    )
+    must_call = bool(conversation.tools) and conversation.tool_choice not in ("auto", "none")
+    if must_call and not prompt.grammar:
+        raise _wrong("tool_choice", "the model's template knows no tools", "unsupported_feature")
+    if own is not None and prompt.grammar:
+        raise _wrong(own[0], "does not go together with tools")
+    form = prompt.request()
+    name = "tools" if conversation.json_schema is None else "response_format"
+    name, asked = own or (name, prompt.constraint)
+    if asked is not None:
+        try:
+            form = msgspec.structs.replace(form, constraint=engine.compile(asked))
+        except InvalidRequest as error:
+            raise _wrong(name, str(error)) from None
+    tokens = model.tokenize(prompt.text, add_special=True, parse_special=True)
+    return ReadyChat(prompt, tokens, form)
+
+
+def _wrong(param: str, why: str, code: str = "invalid_parameter") -> ApiError:
+    message = why if why.startswith(f"{param}: ") else f"{param}: {why}"
+    return ApiError(400, code, message, param=param)

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from litestar.types import Receive, Scope, Send
 
-from jan_server.errors import ApiError, envelope
+from jan_server.errors import OPENAI, ApiError, Dialect, envelope
 
 __all__ = ["CallerGone", "EventStream", "Frames", "WholeAnswer", "send_error", "send_json"]
 
@@ -22,7 +22,6 @@ _EVENT_STREAM = [
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 ]
-_DONE = b"data: [DONE]\n\n"
 _PING = b": still at it\n\n"
 
 
@@ -113,7 +112,7 @@ class Frames:
 
 class EventStream:
     """Sends the frames of `work`. What it raises before the first of them is an ordinary error;
-    later it is one more frame, without the [DONE] of an answer that is whole.
+    later it is one more frame, in place of the end of an answer that is whole.
     """
 
     def __init__(
@@ -122,11 +121,13 @@ class EventStream:
         leave: Callable[[], None],
         explain: Callable[[Exception], ApiError],
         ping_s: float,
+        dialect: Dialect = OPENAI,
     ) -> None:
         self._work = work
         self._leave = leave
         self._explain = explain
         self._ping_s = ping_s
+        self._dialect = dialect
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         frames = Frames(send)
@@ -134,7 +135,7 @@ class EventStream:
             asyncio.create_task(_watch(receive, self._leave)),
             asyncio.create_task(frames.ping(self._ping_s)),
         ]
-        last = _DONE
+        last = self._dialect.end
         try:
             await self._work(frames)
         except CallerGone:
@@ -145,7 +146,8 @@ class EventStream:
             reason = self._explain(error)
             if reason.status >= 500:
                 _log.exception("a stream failed")
-            last = b"data: " + envelope(reason, scope["state"]["request_id"]) + b"\n\n"
+            said = self._dialect.envelope(reason, scope["state"]["request_id"])
+            last = self._dialect.before_error + said + b"\n\n"
         finally:
             self._leave()
             for task in beside:

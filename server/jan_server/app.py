@@ -20,16 +20,16 @@ from jan_server.api.docs import routes as docs
 from jan_server.api.embeddings import routes as embeddings
 from jan_server.api.extras import routes as extras
 from jan_server.api.health import routes as health
+from jan_server.api.messages import routes as messages
 from jan_server.api.metrics import routes as metrics
 from jan_server.api.models import routes as models
 from jan_server.api.props import routes as props
 from jan_server.api.rerank import routes as rerank
 from jan_server.api.slots import routes as slots
 from jan_server.entry import Entry
-from jan_server.errors import envelope
 from jan_server.inference.served_model import ServedModel
 from jan_server.openapi import openapi_document
-from jan_server.requests import HttpRequest, Route, explain, request_id
+from jan_server.requests import HttpRequest, Route, error_body, explain
 from jan_server.security.browser import BrowserGuard
 from jan_server.security.principal import KeyRing
 from jan_server.telemetry.observer import Observer
@@ -45,6 +45,8 @@ _HANDLERS: list[Any] = [
     extras.detokenize,
     completions.create_completion,
     chat.create_chat_completion,
+    messages.create_message,
+    messages.count_message_tokens,
     embeddings.create_embedding,
     rerank.rerank,
     metrics.metrics,
@@ -121,7 +123,7 @@ def routes_of(app: Litestar) -> list[Route]:
 def _answer_with_error(request: HttpRequest, error: Exception) -> Response[bytes]:
     shown = explain(request, error)
     return Response(
-        envelope(shown, request_id(request)),
+        error_body(request, shown),
         status_code=shown.status,
         headers=shown.headers,
         media_type="application/json",

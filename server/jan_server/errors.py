@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import msgspec
 
 from jan_engine import errors as engine
 
-__all__ = ["ENGINE_ERRORS", "ApiError", "envelope", "from_engine"]
+__all__ = [
+    "ANTHROPIC",
+    "ENGINE_ERRORS",
+    "OPENAI",
+    "ApiError",
+    "Dialect",
+    "envelope",
+    "from_engine",
+]
 
 _TYPES = {  # by status
     400: "invalid_request_error",
@@ -75,6 +83,36 @@ def envelope(error: ApiError, request_id: str) -> bytes:
         loc = ["body", error.param] if error.param else ["body"]
         body.detail = [_Detail(loc=loc, msg=error.message, type="value_error")]
     return msgspec.json.encode(body)
+
+
+def _anthropic_envelope(error: ApiError, request_id: str) -> bytes:
+    kind = _ANTHROPIC_TYPES.get(error.status, "api_error")
+    body = {"type": kind, "message": error.message, "code": error.code, "param": error.param}
+    return msgspec.json.encode({"type": "error", "error": body, "request_id": request_id})
+
+
+_ANTHROPIC_TYPES = {  # by status
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    422: "invalid_request_error",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+}
+
+
+class Dialect(NamedTuple):
+    """How an API says that something failed, and how its streams end."""
+
+    envelope: Callable[[ApiError, str], bytes]
+    before_error: bytes  # in a stream
+    end: bytes  # of a stream that is whole
+
+
+OPENAI = Dialect(envelope, b"data: ", b"data: [DONE]\n\n")
+ANTHROPIC = Dialect(_anthropic_envelope, b"event: error\ndata: ", b"")
 
 
 class _Row(NamedTuple):

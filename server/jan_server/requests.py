@@ -14,7 +14,7 @@ from litestar.exceptions import HTTPException
 from jan_engine import EngineError
 from jan_server.body import Body, read_body
 from jan_server.config import Settings
-from jan_server.errors import ApiError, from_engine
+from jan_server.errors import OPENAI, ApiError, Dialect, from_engine
 from jan_server.inference.served_model import ServedModel
 from jan_server.security.principal import Principal
 
@@ -24,6 +24,7 @@ __all__ = [
     "RouteFacts",
     "Served",
     "describe",
+    "error_body",
     "explain",
     "principal_of",
     "read",
@@ -44,6 +45,7 @@ class RouteFacts(msgspec.Struct, frozen=True, kw_only=True):
     gives_list: bool = False  # a bare array of them
     streams: bool = False
     public: bool = False  # no key is needed
+    dialect: Dialect = OPENAI
     wrong_value: int = 400  # status for a wrong type or a value out of range
 
 
@@ -98,6 +100,14 @@ _BY_ROUTER = {
     405: ("method_not_allowed", "This path does not take this method"),
     413: ("request_too_large", "The request's body is too large"),
 }
+
+
+def error_body(request: HttpRequest, error: ApiError) -> bytes:
+    """In the words of the API that was called."""
+    if "route_handler" not in request.scope:  # a path that nobody has
+        return OPENAI.envelope(error, request_id(request))
+    facts: RouteFacts | None = request.route_handler.opt.get("facts")
+    return (facts.dialect if facts else OPENAI).envelope(error, request_id(request))
 
 
 def _wrong_value(request: HttpRequest) -> int:

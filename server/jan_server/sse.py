@@ -9,8 +9,10 @@ __all__ = ["TextFrame", "frame"]
 _encoder = msgspec.json.Encoder()
 
 
-def frame(chunk: msgspec.Struct) -> bytes:
-    return b"data: " + _encoder.encode(chunk) + b"\n\n"
+def frame(chunk: msgspec.Struct, event: str = "") -> bytes:
+    """`event`: its name, where a protocol names them."""
+    name = b"event: " + event.encode() + b"\n" if event else b""
+    return name + b"data: " + _encoder.encode(chunk) + b"\n\n"
 
 
 class TextFrame:
@@ -18,9 +20,10 @@ class TextFrame:
 
     MARK = "\0text\0"
 
-    def __init__(self, chunk: msgspec.Struct) -> None:
+    def __init__(self, chunk: msgspec.Struct, event: str = "") -> None:
         """`chunk` has MARK where the text belongs."""
-        self._before, _, self._after = frame(chunk).partition(_encoder.encode(self.MARK))
+        mark = _encoder.encode(self.MARK)
+        self._before, _, self._after = frame(chunk, event).partition(mark)
 
     def of(self, text: str) -> bytes:
         return self._before + _encoder.encode(text) + self._after

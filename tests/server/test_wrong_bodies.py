@@ -9,12 +9,14 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from jan_server.api.chat.schemas import ChatRequest
 from jan_server.api.completions.schemas import CompletionRequest
+from jan_server.api.messages.schemas import MessageRequest
 from jan_server.config import Settings
 
 from tests.server.running import Running, running
 
-FIELDS = [field.encode_name for field in msgspec.structs.fields(CompletionRequest)]
+COMPLETIONS, CHAT, MESSAGES = "/v1/completions", "/v1/chat/completions", "/v1/messages"
 NUMBERS = st.sampled_from(
     [0, -1, 1, 2, 0.5, -0.5, -2, 1e-30, 1e30, 2**31, -(2**31), 2**63, 2**64, -(2**63), 10**30]
 )
@@ -29,7 +31,13 @@ VALUES = st.recursive(
     ),
     max_leaves=6,
 )
-BODIES = st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=6)
+
+
+def bodies(kind: type[msgspec.Struct]) -> st.SearchStrategy[dict[str, Any]]:
+    names = [field.encode_name for field in msgspec.structs.fields(kind)]
+    return st.dictionaries(st.sampled_from(names), VALUES, max_size=6)
+
+
 IS_FINE = {200, 400, 404, 413, 422, 503}
 
 
@@ -42,15 +50,7 @@ def check(server: Running, path: str, raw: bytes) -> None:
         assert error["code"] not in {"internal_error", "model_error"}
 
 
-@settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(body=BODIES, stream=st.booleans())
-def test_no_body_is_an_internal_error(
-    random_server: Running, body: dict[str, Any], stream: bool
-) -> None:
-    whole: dict[str, Any] = {"model": "random", "prompt": "ab"} | body
-    whole["stream"] = stream
+def check_short(server: Running, path: str, whole: dict[str, Any]) -> None:
     if not isinstance(whole.get("n"), int) or whole["n"] > 4:
         whole["n"] = 2
     for limit in ("max_tokens", "max_completion_tokens", "n_predict"):  # else it takes too long
@@ -58,7 +58,72 @@ def test_no_body_is_an_internal_error(
             whole[limit] = min(whole[limit], 8) if whole[limit] >= 0 else whole[limit]
     whole.setdefault("max_tokens", 4)
     whole["t_max_predict_ms"] = whole.get("t_max_predict_ms") or 200
-    check(random_server, "/v1/completions", msgspec.json.encode(whole))
+    check(server, path, msgspec.json.encode(whole))
+
+
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(body=bodies(CompletionRequest), stream=st.booleans())
+def test_no_prompt_is_an_internal_error(
+    random_server: Running, body: dict[str, Any], stream: bool
+) -> None:
+    check_short(
+        random_server, COMPLETIONS, {"model": "random", "prompt": "ab", **body, "stream": stream}
+    )
+
+
+TOOL = {"type": "function", "function": {"name": "f"}}
+KINDS = st.sampled_from(["text", "image_url", "x", 1])
+ROLES = st.sampled_from(["user", "assistant", "tool", "system", "developer", "x"])
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> list[Any]:
+    messages: list[Any] = []
+    for _ in range(draw(st.integers(0, 3))):
+        message: dict[str, Any] = {"role": draw(ROLES)}
+        part = {"type": draw(KINDS), "text": draw(SCALARS)}
+        message["content"] = draw(st.one_of(SCALARS, st.just([part])))
+        if draw(st.booleans()):
+            message["tool_calls"] = draw(st.one_of(VALUES, st.just([{"id": "1", **TOOL}])))
+        messages.append(message)
+    return messages
+
+
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    body=bodies(ChatRequest),
+    messages=conversations(),
+    with_tools=st.booleans(),
+    stream=st.booleans(),
+)
+def test_no_conversation_is_an_internal_error(
+    noisy_chat_server: Running,
+    body: dict[str, Any],
+    messages: list[Any],
+    with_tools: bool,
+    stream: bool,
+) -> None:
+    whole: dict[str, Any] = {"model": "noisy", "messages": messages, **body, "stream": stream}
+    if with_tools:
+        whole["tools"] = [TOOL]
+    check_short(noisy_chat_server, CHAT, whole)
+
+
+@settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(body=bodies(MessageRequest), messages=conversations(), stream=st.booleans())
+def test_no_message_is_an_internal_error(
+    noisy_chat_server: Running, body: dict[str, Any], messages: list[Any], stream: bool
+) -> None:
+    whole: dict[str, Any] = {"model": "noisy", "messages": messages, **body, "stream": stream}
+    if not isinstance(whole.get("max_tokens"), str | None):
+        whole["max_tokens"] = 4
+    check(noisy_chat_server, MESSAGES, msgspec.json.encode(whole))
 
 
 @pytest.mark.parametrize(
@@ -88,7 +153,7 @@ def test_no_body_is_an_internal_error(
     ],
 )
 def test_a_broken_body_is_the_caller_s_fault(random_server: Running, raw: bytes) -> None:
-    for path in ("/v1/completions", "/extras/tokenize", "/extras/detokenize"):
+    for path in (COMPLETIONS, CHAT, MESSAGES, "/extras/tokenize", "/extras/detokenize"):
         answer = random_server.client.post(path, content=raw)
         assert answer.status_code in {400, 422}, (path, answer.text)
 

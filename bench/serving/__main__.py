@@ -17,7 +17,8 @@ import msgspec
 
 from bench.models import FAMILIES, model_path
 from bench.serving.llama_server import PROGRAMS
-from bench.serving.scenarios import SCENARIOS, Row, Setup
+from bench.serving.rows import Row, Setup
+from bench.serving.scenarios import SCENARIOS
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 
 import msgspec
 
@@ -19,42 +18,11 @@ from bench.serving.batched_bench import ceiling
 from bench.serving.llama_server import LlamaServer
 from bench.serving.load import Answer, Ask, Contestant, fresh_prompts, total_s
 from bench.serving.ours import Ours
+from bench.serving.over_http import first_tokens, start, streaming
+from bench.serving.rows import SEEDS, Row, Rows, Setup
 from jan_engine import EngineOptions, KernelReason
 
-__all__ = ["SCENARIOS", "Row", "Setup"]
-
-SEEDS = itertools.count(time.time_ns() % 2**32)  # llama-server keeps old prompts cached
-
-
-class Setup(msgspec.Struct, frozen=True):
-    model: Path
-    rounds: int
-    n_threads: int
-
-
-class Row(msgspec.Struct):
-    """One figure of one contestant: every round's value, in the unit that `what` names."""
-
-    scenario: str
-    what: str
-    who: str
-    values: list[float]
-
-    @property
-    def median(self) -> float:
-        return statistics.median(self.values)
-
-
-class Rows:
-    """The figures of one scenario as they come in, round by round."""
-
-    def __init__(self, scenario: str) -> None:
-        self.scenario = scenario
-        self.found: dict[tuple[str, str], Row] = {}
-
-    def note(self, who: str, what: str, value: float) -> None:
-        row = self.found.setdefault((who, what), Row(self.scenario, what, who, []))
-        row.values.append(value)
+__all__ = ["SCENARIOS"]
 
 
 @contextmanager
@@ -313,4 +281,8 @@ SCENARIOS: dict[str, Callable[[Setup], Iterator[Row]]] = {
     "neighbours": neighbours,
     "cancelling": cancelling,
     "constrained": constrained,
+    "http-8": partial(streaming, n=8),
+    "http-32": partial(streaming, n=32),
+    "http-first": first_tokens,
+    "http-start": start,
 }

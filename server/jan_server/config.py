@@ -70,6 +70,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Literal["auto", "none", "deepseek"],
         Meta(description="none leaves a model's reasoning in its answer's content"),
     ] = "auto"
+    speculation: Annotated[
+        bool, Meta(description="guess ahead what a text repeats, where that pays")
+    ] = True
     api_key: Annotated[
         tuple[str, ...], Meta(description="a key that callers must show; may be repeated")
     ] = ()

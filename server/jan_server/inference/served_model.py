@@ -162,6 +162,7 @@ class ServedModel:
             n_threads=settings.threads,
             cache_type=settings.cache_type,
             max_waiting=settings.max_queued_requests,
+            speculation=settings.speculation,
         )
         try:
             return model, AsyncEngine(model, options)

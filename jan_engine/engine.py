@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from jan_engine import _core
 from jan_engine.constraint import CompiledConstraint, Constraint, compile_constraint
+from jan_engine.exit import close_at_exit
 from jan_engine.kernel import AttentionKernel, read_kernel
 from jan_engine.model import Model
 from jan_engine.stream import Stream
@@ -33,6 +34,7 @@ class AsyncEngine:
         self.model = model if isinstance(model, Model) else Model(model)
         self.options = options or EngineOptions()
         self.core = open_core(self.model, self.options)
+        close_at_exit(self)
         self._streams = _Streams()
         self._pump = threading.Thread(
             target=_pump, args=(self.core, self._streams), name="jan-events", daemon=True

@@ -11,6 +11,7 @@ import msgspec
 
 from jan_engine.constraint import CompiledConstraint, Constraint, compile_constraint
 from jan_engine.errors import EngineClosed, QueueFull
+from jan_engine.exit import close_at_exit
 from jan_engine.kernel import AttentionKernel, read_kernel
 from jan_engine.model import Model
 from jan_engine.sampling import Sampling
@@ -33,6 +34,7 @@ class LLM:
     def __init__(self, model: Model | str | Path, options: EngineOptions | None = None) -> None:
         self.model = model if isinstance(model, Model) else Model(model)
         self.core = open_core(self.model, options or EngineOptions())
+        close_at_exit(self)
 
     def generate(
         self,

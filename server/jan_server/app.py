@@ -23,6 +23,7 @@ from jan_server.api.health import routes as health
 from jan_server.api.messages import routes as messages
 from jan_server.api.metrics import routes as metrics
 from jan_server.api.models import routes as models
+from jan_server.api.playground import routes as playground
 from jan_server.api.props import routes as props
 from jan_server.api.rerank import routes as rerank
 from jan_server.api.slots import routes as slots
@@ -53,6 +54,7 @@ _HANDLERS: list[Any] = [
     props.props,
     slots.slots,
     *docs.HANDLERS,
+    *playground.HANDLERS,
 ]
 
 

@@ -111,6 +111,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     reply_details: Annotated[
         bool, Meta(description="generation_settings, prompt and timings in whole answers")
     ] = True
+    ui: Annotated[bool, Meta(description="a page to talk to the model, at /")] = True
     ssl_certfile: Annotated[str, Meta(description="a certificate, to serve HTTPS")] = ""
     ssl_keyfile: Annotated[str, Meta(description="its private key")] = ""
     ssl_keyfile_password: Annotated[str, Meta(description="the key's password")] = ""

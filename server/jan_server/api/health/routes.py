@@ -96,12 +96,6 @@ async def status(served: Served) -> Components:
     )
 
 
-@get("/", opt=describe(_STATUS))
-async def root() -> Status:
-    """What answers here."""
-    return Status("ok", service="jan-engine")
-
-
 def _text(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -114,5 +108,4 @@ HANDLERS = [
     readyz,
     version,
     status,
-    root,
 ]

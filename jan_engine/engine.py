@@ -137,27 +137,29 @@ class _Streams:
                 self.by_request[request_id] = weakref.ref(stream)
         return early
 
-    def find(self, request_id: int, event: Event) -> Stream | None:
-        """Who reads the event; None when nobody does any more, or not yet."""
+    def find(self, events: list[tuple[int, Event]]) -> list[tuple[Stream, Event]]:
+        """With whom reads each; without those that nobody reads any more, or not yet."""
+        found: list[tuple[Stream, Event]] = []
         with self.lock:
-            reference = self.by_request.get(request_id)
-            if reference is None:
-                self.early.setdefault(request_id, []).append(event)
-                return None
-            if event.finish is not None:
-                del self.by_request[request_id]
-        return reference()
+            for request_id, event in events:
+                reference = self.by_request.get(request_id)
+                if reference is None:
+                    self.early.setdefault(request_id, []).append(event)
+                    continue
+                if event.finish is not None:
+                    del self.by_request[request_id]
+                stream = reference()
+                if stream is not None:
+                    found.append((stream, event))
+        return found
 
 
 def _pump(core: _core.Engine, streams: _Streams) -> None:
     """Carry events to their loops until the engine is closed. One call per step and loop."""
     while (told := core.take(1.0)) is not None:
         batches: dict[asyncio.AbstractEventLoop, list[tuple[Stream, Event]]] = {}
-        for record in told:
-            event = read_event(record)
-            stream = streams.find(record[0], event)
-            if stream is not None:
-                batches.setdefault(stream.loop, []).append((stream, event))
+        for found in streams.find([(record[0], read_event(record)) for record in told]):
+            batches.setdefault(found[0].loop, []).append(found)
         for loop, batch in batches.items():
             if not loop.is_closed():
                 loop.call_soon_threadsafe(_deliver, batch)

@@ -253,7 +253,8 @@ def submit(core: _core.Engine, model: Model, request: Request, prompt: list[int]
 
 def read_event(told: Told) -> Event:
     _, text, tokens, logprobs, of_prompt, ending = told
-    event = Event(text=text, tokens=tokens, logprobs=[TokenLogprob(*pair) for pair in logprobs])
+    named = [TokenLogprob(*pair) for pair in logprobs] if logprobs else []
+    event = Event(text=text, tokens=tokens, logprobs=named)
     if of_prompt is not None:
         event.prompt_logprobs = [
             None if found is None else [TokenLogprob(*pair) for pair in found]

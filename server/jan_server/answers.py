@@ -7,13 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any
 
 from litestar.types import Receive, Scope, Send
 
 from jan_server.errors import OPENAI, ApiError, Dialect, envelope
 
-__all__ = ["CallerGone", "EventStream", "Frames", "WholeAnswer", "send_error", "send_json"]
+__all__ = [
+    "SEND_BODY",
+    "CallerGone",
+    "EventStream",
+    "Frames",
+    "WholeAnswer",
+    "send_error",
+    "send_json",
+]
 
 _log = logging.getLogger("jan_server")
 _JSON = (b"content-type", b"application/json")
@@ -22,6 +31,9 @@ _EVENT_STREAM = [
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 ]
+SEND_BODY = (
+    "send_body"  # in a scope's state: the server's own `send`, past what only minds statuses
+)
 _PING = b": still at it\n\n"
 
 
@@ -74,24 +86,30 @@ class WholeAnswer:
 class Frames:
     """The open end of an event stream. Its first frame decides the status, which is 200."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, send_body: Send) -> None:
+        """`send_body`: what is left of `send` once it was told the status."""
         self._send = send
+        self._send_body = send_body
         self._starting = asyncio.Lock()  # several choices may come to their first frame at once
         self.n_sent = 0
 
-    async def emit(self, frame: bytes) -> None:
+    def emit(self, frame: bytes) -> Awaitable[None]:
         """Send one or several frames. Waits while the socket is full: what comes meanwhile is
         merged by the engine's stream.
         """
         if not self.n_sent:
-            await self._start()
+            return self._begin(frame)
         self.n_sent += 1
-        await self._send({"type": "http.response.body", "body": frame, "more_body": True})
+        return self._send_body({"type": "http.response.body", "body": frame, "more_body": True})
 
     async def end(self, frame: bytes) -> None:
         if not self.n_sent:
             await self._start()
-        await self._send({"type": "http.response.body", "body": frame, "more_body": False})
+        await self._send_body({"type": "http.response.body", "body": frame, "more_body": False})
+
+    async def _begin(self, frame: bytes) -> None:
+        await self._start()
+        await self.emit(frame)
 
     async def _start(self) -> None:
         async with self._starting:
@@ -117,7 +135,7 @@ class EventStream:
 
     def __init__(
         self,
-        work: Callable[[Frames], Awaitable[None]],
+        work: Callable[[Frames], Coroutine[Any, Any, None]],
         leave: Callable[[], None],
         explain: Callable[[Exception], ApiError],
         ping_s: float,
@@ -130,14 +148,16 @@ class EventStream:
         self._dialect = dialect
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        frames = Frames(send)
+        frames = Frames(send, scope["state"].get(SEND_BODY, send))
+        # A task of its own: at each token it is woken without everybody the request came through.
+        working = asyncio.create_task(self._work(frames))
         beside = [
             asyncio.create_task(_watch(receive, self._leave)),
             asyncio.create_task(frames.ping(self._ping_s)),
         ]
         last = self._dialect.end
         try:
-            await self._work(frames)
+            await working
         except CallerGone:
             return
         except Exception as error:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
-from jan_server.answers import send_error
+from jan_server.answers import SEND_BODY, send_error
 from jan_server.errors import ApiError
 from jan_server.ids import new_id
 from jan_server.paths import canonical
@@ -96,9 +96,10 @@ class Entry:
             return
         state["principal"] = principal
         headers["X-Auth-Method"] = principal.method
+        state[SEND_BODY] = send
         extra = _encoded(headers)
 
-        def send_with_headers(message: Message) -> object:  # not async: it runs per token
+        def send_with_headers(message: Message) -> object:
             if message["type"] == "http.response.start":
                 record.status = message["status"]
                 message["headers"] = [*message["headers"], *extra]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any, cast
 
 import pytest
-from jan_server.answers import CallerGone, EventStream, Frames, WholeAnswer
+from jan_server.answers import SEND_BODY, CallerGone, EventStream, Frames, WholeAnswer
 from jan_server.errors import ApiError, from_engine
 from litestar.types import Receive, Scope, Send
 
@@ -19,7 +20,12 @@ def explain(error: Exception) -> ApiError:
     return from_engine(error, wrong_value=422)
 
 
-async def answer(app: EventStream | WholeAnswer, *, gone_after_s: float = 60) -> list[Any]:
+async def answer(
+    app: EventStream | WholeAnswer,
+    *,
+    gone_after_s: float = 60,
+    state: Mapping[str, object] | None = None,
+) -> list[Any]:
     sent: list[Any] = []
 
     async def send(message: object) -> None:
@@ -29,7 +35,7 @@ async def answer(app: EventStream | WholeAnswer, *, gone_after_s: float = 60) ->
         await asyncio.sleep(gone_after_s)
         return {"type": "http.disconnect"}
 
-    scope = cast("Scope", {"type": "http", "state": {"request_id": "req_1"}})
+    scope = cast("Scope", {"type": "http", "state": {"request_id": "req_1", **(state or {})}})
     await app(scope, cast("Receive", receive), cast("Send", send))
     return sent
 
@@ -49,6 +55,22 @@ def test_a_stream_is_frames_and_then_done() -> None:
     assert [body["more_body"] for body in bodies] == [True, True, False]
     text = b"".join(body["body"] for body in bodies).decode()
     assert read_frames(text) == [{"a": 1}, {"a": 2}, "[DONE]"]
+
+
+def test_frames_pass_by_who_only_minds_the_status() -> None:
+    past: list[Any] = []
+
+    async def send_body(message: object) -> None:
+        past.append(message)
+
+    async def work(frames: Frames) -> None:
+        await asyncio.gather(frames.emit(b"data: 1\n\n"), frames.emit(b"data: 2\n\n"))
+
+    stream = EventStream(work, left, explain, 60)
+    sent = asyncio.run(answer(stream, state={SEND_BODY: send_body}))
+    assert [message["type"] for message in sent] == ["http.response.start"]
+    text = b"".join(message["body"] for message in past).decode()
+    assert read_frames(text) == [1, 2, "[DONE]"]
 
 
 def test_a_failure_before_the_first_frame_is_an_ordinary_error() -> None:

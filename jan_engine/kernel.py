@@ -18,9 +18,11 @@ class KernelReason(StrEnum):
     GIVEN = "given"  # asked for, or the only one this cache, model or device is right for
     TIMED = "timed"
     UNTIMED = "untimed"  # either would do, and there was no time to find out
+    REMEMBERED = "remembered"  # timed at an earlier load: see kernel_memory.py
 
 
-_REASONS = tuple(KernelReason)  # enum class kernel_reason in csrc/kernel_choice.h, in its order
+# enum class kernel_reason in csrc/kernel_choice.h, in its order; remembering is done here.
+_REASONS = (KernelReason.GIVEN, KernelReason.TIMED, KernelReason.UNTIMED)
 
 
 class AttentionKernel(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,15 +59,14 @@ def log_kernel(kernel: AttentionKernel) -> None:
     name = {None: "as llama.cpp decides", True: "flash", False: "plain"}[kernel.flash]
     if kernel.failure:
         _LOGGER.warning("attention: %s, timing failed: %s", name, kernel.failure)
-    elif kernel.reason == KernelReason.TIMED:
+    elif kernel.reason in {KernelReason.TIMED, KernelReason.REMEMBERED}:
         _LOGGER.info(
-            "attention: %s; a token made and one read take %.3f ms with plain products, "
-            "%.3f ms with the flash kernel (%d lanes at depth %d)",
+            "attention: %s, %s; a token made and one read take %.3f ms with plain products, "
+            "%.3f ms with the flash kernel",
             name,
+            kernel.reason,
             kernel.plain_s * 1e3,
             kernel.flash_s * 1e3,
-            kernel.n_lanes,
-            kernel.depth,
         )
     else:
         _LOGGER.info("attention: %s, %s", name, kernel.reason)

@@ -12,7 +12,7 @@ import msgspec
 from jan_engine.constraint import CompiledConstraint, Constraint, compile_constraint
 from jan_engine.errors import EngineClosed, QueueFull
 from jan_engine.exit import close_at_exit
-from jan_engine.kernel import AttentionKernel, read_kernel
+from jan_engine.kernel import AttentionKernel
 from jan_engine.model import Model
 from jan_engine.sampling import Sampling
 from jan_engine.types import (
@@ -33,7 +33,7 @@ class LLM:
 
     def __init__(self, model: Model | str | Path, options: EngineOptions | None = None) -> None:
         self.model = model if isinstance(model, Model) else Model(model)
-        self.core = open_core(self.model, options or EngineOptions())
+        self.core, self._kernel = open_core(self.model, options or EngineOptions())
         close_at_exit(self)
 
     def generate(
@@ -92,7 +92,7 @@ class LLM:
     @property
     def attention_kernel(self) -> AttentionKernel:
         """Which one computes here, and the figures that decided it."""
-        return read_kernel(self.core)
+        return self._kernel
 
     def _read(self, answers: dict[int, Event]) -> int:
         told = self.core.take(0.2)  # not for ever, so that Ctrl-C is heard

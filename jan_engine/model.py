@@ -80,7 +80,7 @@ class Model:
         `on_progress` is called on this thread with fractions from 0 to 1; raising from it, or
         Ctrl-C, cancels the load.
         """
-        n_layers = native_int("n_gpu_layers", n_gpu_layers)
+        self.n_gpu_layers = native_int("n_gpu_layers", n_gpu_layers)
         self.path = Path(path)
         self.header = gguf.check_model(self.path)
         backend.load()
@@ -94,7 +94,7 @@ class Model:
                 check_tensors=check_tensors,
                 vocab_only=vocab_only,
                 repack=repack,
-                n_gpu_layers=n_layers,
+                n_gpu_layers=self.n_gpu_layers,
             )
 
         try:

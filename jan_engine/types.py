@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from enum import IntEnum, StrEnum
 from functools import partial
 from typing import Any, NamedTuple
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from jan_engine import _core, log
+from jan_engine.backend import build_info, devices
 from jan_engine.constraint import (
     CompiledConstraint,
     Constraint,
@@ -17,7 +19,8 @@ from jan_engine.constraint import (
     read_triggers,
 )
 from jan_engine.errors import EngineError, InvalidRequest, ModelError
-from jan_engine.kernel import log_kernel, read_kernel
+from jan_engine.kernel import AttentionKernel, KernelReason, log_kernel, read_kernel
+from jan_engine.kernel_memory import Timed, recall, remember
 from jan_engine.model import Model
 from jan_engine.native_int import native_int, token_ids
 from jan_engine.sampling import Sampling, read_sampling
@@ -173,8 +176,12 @@ Told = tuple[
 ]
 
 
-def open_core(model: Model, options: EngineOptions) -> _core.Engine:
+def open_core(model: Model, options: EngineOptions) -> tuple[_core.Engine, AttentionKernel]:
     flash = options.flash_attention
+    key = _kernel_key(model, options) if flash is None and options.calibrate_s else None
+    known = None if key is None else recall(key)
+    if known is not None:
+        flash = known.flash
     try:
         core = _core.Engine(
             model.core,
@@ -201,8 +208,30 @@ def open_core(model: Model, options: EngineOptions) -> _core.Engine:
         raise
     finally:
         log.forward()
-    log_kernel(read_kernel(core))
-    return core
+    kernel = read_kernel(core)
+    if known is not None:
+        kernel = msgspec.structs.replace(
+            kernel,
+            reason=KernelReason.REMEMBERED,
+            plain_s=known.plain_s,
+            flash_s=known.flash_s,
+        )
+    elif key is not None and kernel.reason is not KernelReason.GIVEN and not kernel.failure:
+        remember(key, Timed(kernel.flash is True, kernel.plain_s, kernel.flash_s))
+    log_kernel(kernel)
+    return core, kernel
+
+
+def _kernel_key(model: Model, options: EngineOptions) -> str:
+    """Everything that decides which attention kernel is the better."""
+    running = [
+        getattr(options, name)
+        for name in ("n_parallel", "n_ctx", "n_cells", "n_ubatch", "n_threads", "poll")
+    ]
+    rest = [options.kv_mode.value, options.cache_type, options.token_gap_s, options.slowdown]
+    where = [device.description for device in devices()]
+    parts = [build_info(), where, model.n_gpu_layers, model.facts, running, rest]
+    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
 
 def submit(core: _core.Engine, model: Model, request: Request, prompt: list[int]) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jan_engine import LLM, EngineOptions, KernelReason, KvMode, Model
+from jan_engine import LLM, AttentionKernel, EngineOptions, KernelReason, KvMode, Model
 from tests import architectures
 
 
@@ -30,6 +30,32 @@ def test_both_are_timed_and_the_better_is_taken(
     assert (kernel.n_lanes, kernel.depth) == (4, 64)
     assert kernel.n_rounds > 1
     assert ("attention: flash" if kernel.flash else "attention: plain") in caplog.text
+
+
+def test_what_was_timed_is_remembered(
+    alphabet: Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("JAN_CACHE_DIR", str(tmp_path / "of" / "mine"))
+
+    def kernel_with(**changes: object) -> AttentionKernel:
+        with LLM(alphabet, options(**changes)) as llm:
+            assert llm.generate(["x"])[0].text == "yz"
+            return llm.attention_kernel
+
+    first = kernel_with()
+    again = kernel_with()
+    assert (first.reason, again.reason) == (KernelReason.TIMED, KernelReason.REMEMBERED)
+    assert (again.flash, again.plain_s) == (first.flash, first.plain_s)
+    assert again.flash_s == first.flash_s > 0
+    assert kernel_with(n_parallel=3).reason is KernelReason.TIMED  # another engine
+    assert kernel_with(calibrate_s=0).reason is KernelReason.UNTIMED
+    (file,) = (tmp_path / "of" / "mine").iterdir()
+    for damage in (b"", b"{", b'{"a": 1}', b"\xff"):
+        file.write_bytes(damage)
+        assert kernel_with().reason is KernelReason.TIMED
+    file.unlink()
+    file.mkdir()  # it can be neither read nor written
+    assert kernel_with().reason is KernelReason.TIMED
 
 
 @pytest.mark.parametrize("flash", [False, True])

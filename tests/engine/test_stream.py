@@ -13,6 +13,7 @@ import pytest
 
 from jan_engine import (
     AsyncEngine,
+    AttentionKernel,
     EngineClosed,
     EngineOptions,
     Event,
@@ -158,8 +159,9 @@ class _SlowToReturn:
 def test_a_slow_submit_delays_nobodys_events(
     forever: Model, monkeypatch: pytest.MonkeyPatch, max_tokens: int
 ) -> None:
-    def open_slow(model: Model, options: EngineOptions) -> _SlowToReturn:
-        return _SlowToReturn(open_core(model, options))
+    def open_slow(model: Model, options: EngineOptions) -> tuple[_SlowToReturn, AttentionKernel]:
+        core, kernel = open_core(model, options)
+        return _SlowToReturn(core), kernel
 
     monkeypatch.setattr("jan_engine.engine.open_core", open_slow)
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ class ServedModel:
         self._template: ChatTemplate | InvalidRequest | None = None
         self._embedders: dict[Pooling, asyncio.Task[Embedder]] = {}
         self._given_up = threading.Event()
+        self._opening: Future[tuple[Model, AsyncEngine | None]] | None = None
 
     @property
     def is_ready(self) -> bool:
@@ -105,10 +107,20 @@ class ServedModel:
         """The engine's; None while there is none."""
         return None if self._engine is None else self._engine.stats()
 
+    def begin(self) -> None:
+        """Read the file and start the engine, on a thread of its own: there may be no loop yet."""
+        if self._opening is None:
+            thread = ThreadPoolExecutor(1, thread_name_prefix="jan-open")
+            self._opening = thread.submit(self._open)
+            thread.shutdown(wait=False)
+
     async def load(self) -> None:
-        """Read the file and start the engine, on another thread. A failure is kept."""
+        """Until that is done. A failure is kept."""
+        self.begin()
+        assert self._opening is not None
         try:
-            self._model, self._engine = await asyncio.to_thread(self._open)
+            opened = await asyncio.wrap_future(self._opening)
+            self._model, self._engine = opened
         except EngineError as error:
             self.failure = error
 

@@ -1,0 +1,129 @@
+"""A server from its first connection to its last."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+
+import uvicorn
+
+from jan_server.app import create_app
+from jan_server.cli.say import say
+from jan_server.inference.served_model import ServedModel
+from jan_server.telemetry.observer import Observer
+from jan_server.telemetry.pulse import tell_pulse
+
+__all__ = ["run"]
+
+_PULSE_S = 10.0
+_GRACE_S = 5  # for connections to close once every request has ended
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, with signals that are ours."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+def run(served: ServedModel, listening: socket.socket, observer: Observer) -> None:
+    """Until a signal ends it, or the model does not load."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_run(served, listening, observer))
+
+
+async def _run(served: ServedModel, listening: socket.socket, observer: Observer) -> None:
+    settings = served.settings
+    port = listening.getsockname()[1]
+
+    def on_loaded() -> None:
+        if served.failure is not None:
+            server.should_exit = True
+        else:
+            say(_banner(served, port))
+
+    config = uvicorn.Config(
+        create_app(served, on_loaded=on_loaded, observer=observer),
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,  # entry.py has its own
+        ssl_certfile=settings.ssl_certfile or None,
+        ssl_keyfile=settings.ssl_keyfile or None,
+        ssl_keyfile_password=settings.ssl_keyfile_password or None,
+        server_header=False,
+        timeout_keep_alive=60,
+        timeout_graceful_shutdown=int(settings.shutdown_timeout) + _GRACE_S,
+    )
+    server = _Server(config)
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    _end_on_signals(server, served, observer)
+    say(f"loading {served.path}")
+    pulse = asyncio.create_task(tell_pulse(served.stats, _PULSE_S))
+    try:
+        await server.serve(sockets=[listening])
+    finally:
+        pulse.cancel()
+
+
+def _end_on_signals(server: uvicorn.Server, served: ServedModel, observer: Observer) -> None:
+    """The first lets requests come to their end for a while, the second ends them, the third us."""
+    loop = asyncio.get_running_loop()
+    n_signals = 0
+    ending: set[asyncio.Task[None]] = set()
+
+    async def drain(timeout_s: float) -> None:
+        """Whoever asks meanwhile is told to go elsewhere, not met with a closed door."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await observer.idle.wait()
+        server.should_exit = True
+        await served.close()
+
+    def end(timeout_s: float) -> None:
+        ending.add(loop.create_task(drain(timeout_s)))
+
+    def on_signal() -> None:
+        nonlocal n_signals
+        n_signals += 1
+        served.draining = True
+        if n_signals == 1:
+            timeout_s = served.settings.shutdown_timeout
+            if not observer.idle.is_set():
+                say(f"ending, within {timeout_s:g} s; once more to end at once")
+            end(timeout_s)
+        elif n_signals == 2:
+            end(0)
+        else:
+            os._exit(130)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal)
+
+
+def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # there is none for Windows
+        return None
+    return uvloop.Loop
+
+
+def _banner(served: ServedModel, port: int) -> str:
+    parallel = served.settings.parallel
+    host = served.settings.host
+    scheme = "https" if served.settings.ssl_certfile else "http"
+    url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+    key = "key required" if served.settings.api_key else "no key required"
+    return (
+        f"{served.id}: {served.model.facts.description}, {parallel} requests side by side "
+        f"of up to {served.n_ctx} tokens\n"
+        f"{url}/v1, {key}"
+    )

@@ -17,6 +17,7 @@ from tests.server.running import Running, running
 PUBLIC = {
     *("/", "/health", "/healthz", "/healthz/x", "/healthcheck", "/readyz", "/v1/version"),
     *("/openapi.json", "/api/swagger/index.html", "/api/swagger/doc.json", "/api/swagger/x"),
+    "/playground/x",  # the page asks for the key
 }
 # In a server with nothing to serve: routes are the same.
 ROUTES = [

@@ -58,6 +58,7 @@ def test_a_line_tells_how_a_request_went_and_not_what_was_said(
     start_logging("json", "info", logged)
     observed.post("/v1/completions", BODY, headers={"X-Request-Id": "mine"})
     observed.get("/health")  # asked all the time: no line
+    observed.get("/playground/app.js")
     observed.get("/nowhere")
 
     def told() -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ __all__ = ["log_request", "start_logging"]
 
 _log = logging.getLogger("jan_server.request")
 _QUIET = frozenset({"/health", "/healthz", "/readyz", "/metrics"})  # asked every few seconds
+_PAGES = ("/playground/", "/api/swagger/")  # a dozen files each time somebody looks
 _encoder = msgspec.json.Encoder()
 
 
@@ -54,7 +55,8 @@ def start_logging(form: Literal["human", "json"], level: str, into: TextIO | Non
 def log_request(record: Record) -> None:
     """Nothing of what was said: only how much, how long and how it ended."""
     level = logging.ERROR if record.status >= 500 and record.status != 503 else logging.INFO
-    if record.path in _QUIET and level == logging.INFO:
+    is_quiet = record.path in _QUIET or record.path.startswith(_PAGES)
+    if is_quiet and level == logging.INFO:
         level = logging.DEBUG
     if not _log.isEnabledFor(level):
         return

@@ -82,8 +82,8 @@ void engine::run() {
     try {
         // A request that waits is something to measure, too.
         calibrate(
-            *forward_, options_.schedule.max_rows, options_.calibrate_s,
-            [&] { return closed_ || inbox_.filled(); }, cost_);
+            *forward_, options_.schedule.max_rows, options_.calibrate_s, closed_,
+            [&] { return inbox_.filled(); }, cost_);
         while (obey(scheduler_.idle())) {
             step();
         }

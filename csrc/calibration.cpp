@@ -11,16 +11,14 @@ namespace jan {
 
 namespace {
 
-constexpr int n_few = 8;
-
 double clock_s() {
     return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 }  // namespace
 
-void calibrate(forward & through, int max_rows, double limit_s, const std::atomic<bool> & closed,
-               const std::function<bool()> & waits, pass_costs & cost) {
+void calibrate(forward & through, int max_rows, double limit_s, const std::atomic<bool> & stop,
+               pass_costs & cost) {
     const double end_s = clock_s() + limit_s;
     const int n_lanes_most = through.shape().n_lanes;
     request nothing;
@@ -34,10 +32,7 @@ void calibrate(forward & through, int max_rows, double limit_s, const std::atomi
     const auto measured = [&](cost_model & of, int n_lanes, int n_tokens) {
         const int n_rows = n_lanes * n_tokens;
         const pass_size size{n_rows, static_cast<double>(n_rows) * n_tokens};
-        if (n_rows > max_rows || clock_s() + of.seconds(size) > end_s || closed) {
-            return false;
-        }
-        if (n_rows > n_few && waits()) {
+        if (n_rows > max_rows || clock_s() + of.seconds(size) > end_s || stop) {
             return false;
         }
         slices.clear();

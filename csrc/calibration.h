@@ -5,14 +5,12 @@
 #include "scheduler.h"
 
 #include <atomic>
-#include <functional>
 
 namespace jan {
 
-// Takes limit_s at most, unless the first pass alone takes longer; ends early once `closed`
-// is set, and once somebody `waits` and the passes of a few rows are measured: guesses are priced by them.
+// Takes limit_s at most, unless the first pass alone takes longer; ends early once `stop` is set.
 // Also reads every weight once. The lanes are empty before and after.
-void calibrate(forward & through, int max_rows, double limit_s, const std::atomic<bool> & closed,
-               const std::function<bool()> & waits, pass_costs & cost);
+void calibrate(forward & through, int max_rows, double limit_s, const std::atomic<bool> & stop,
+               pass_costs & cost);
 
 }  // namespace jan

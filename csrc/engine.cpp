@@ -80,10 +80,7 @@ void engine::close(bool drain) {
 
 void engine::run() {
     try {
-        // A request that waits is something to measure, too.
-        calibrate(
-            *forward_, options_.schedule.max_rows, options_.calibrate_s, closed_,
-            [&] { return inbox_.filled(); }, cost_);
+        calibrate(*forward_, options_.schedule.max_rows, options_.calibrate_s, closed_, cost_);
         while (obey(scheduler_.idle())) {
             step();
         }

@@ -26,8 +26,6 @@ struct command {
 
 class inbox {
   public:
-    bool filled() const { return filled_.load(std::memory_order_acquire); }
-
     // False when nobody will take it any more.
     bool put(command c);
 

@@ -60,6 +60,5 @@ class Ours:
 
 async def _open(model: Path, options: EngineOptions) -> AsyncEngine:
     engine = AsyncEngine(model, options)
-    await asyncio.sleep(options.calibrate_s)  # a request would end its measuring
     await engine.submit(Request(prompt=[1], max_tokens=1)).result()  # measured itself, and warm
     return engine

@@ -178,7 +178,9 @@ def test_a_slow_submit_delays_nobodys_events(
 def test_close_drains_or_cancels_and_takes_no_more(forever: Model) -> None:
     async def main(drain: bool) -> FinishReason:
         engine = AsyncEngine(forever, SMALL)
-        stream = engine.submit(Request(prompt="a", max_tokens=100, ignore_eos=True))
+        stream = engine.submit(
+            Request(prompt="a", max_tokens=240, ignore_eos=True, speculate=False)
+        )
         await anext(stream)
         await engine.close(drain=drain)
         with pytest.raises(EngineClosed):

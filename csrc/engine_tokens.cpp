@@ -91,7 +91,7 @@ std::optional<finish_reason> engine::take_token(sequence & s, token chosen) {
         return finish_reason::length;
     }
     if (static_cast<int>(s.tokens.size()) > shape_.n_ctx) {
-        if (!s.ask.shift_context || !scheduler_.shift(&s, forward_->can_shift())) {
+        if (!s.ask.shift_context || !scheduler_.shift(&s, forward_->can_shift(s.lane))) {
             return finish_reason::length;
         }
         stats_.n_shifted.fetch_add(1);

@@ -29,7 +29,7 @@ class forward {
     virtual int max_rows() const = 0;     // of one pass
     virtual int max_outputs() const = 0;  // rows of one pass whose logits are kept
     virtual int n_vocab() const = 0;
-    virtual bool can_shift() const = 0;  // whether lane_change::shift is possible
+    virtual bool can_shift(int lane) = 0;  // whether lane_change::shift is possible
 
     // Computes n slices, sorted by lane. The logits they want are rows in the order of the slices.
     virtual pass_status run(const slice * slices, int n) = 0;

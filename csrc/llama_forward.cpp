@@ -115,7 +115,6 @@ llama_forward::llama_forward(std::shared_ptr<const model> source, const forward_
     if (!memory_) {
         throw error(errc::unsupported_feature, "this model computes embeddings, it does not generate text");
     }
-    can_shift_ = llama_memory_can_shift(memory_);
     llama_attach_threadpool(context_.get(), pool_->handle(), pool_->handle());
     if (options.n_positions > 0) {  // upstream aborts at the first one the table has not
         shape_.n_ctx = std::min(shape_.n_ctx, options.n_positions);
@@ -190,6 +189,20 @@ int llama_forward::least_prefix(int lane) {
         return INT_MAX;
     }
     return first == 0 ? 0 : first + shape_.n_window - 1;
+}
+
+// Upstream aborts in a shift where all attention is windowed: its cache of layers that see everything
+// has no layer then. Nothing tells how many there are but what a lane's state takes: 8 bytes per
+// token where there is none.
+bool llama_forward::can_shift(int lane) {
+    if (!llama_memory_can_shift(memory_) || llama_model_n_swa(model_->handle()) == 0) {
+        return llama_memory_can_shift(memory_);
+    }
+    const size_t whole = llama_state_seq_get_size(context_.get(), lane);
+    const size_t windowed =
+        llama_state_seq_get_size_ext(context_.get(), lane, LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY);
+    const auto n_tokens = static_cast<size_t>(llama_memory_seq_pos_max(memory_, lane) + 1);
+    return whole > windowed + 256 + 16 * n_tokens;
 }
 
 void llama_forward::copy_lane(int from, int to, int n) {

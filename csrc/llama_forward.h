@@ -45,7 +45,7 @@ class llama_forward final : public forward {
     int max_rows() const override { return max_rows_; }
     int max_outputs() const override { return max_outputs_; }
     int n_vocab() const override { return n_vocab_; }
-    bool can_shift() const override { return can_shift_; }
+    bool can_shift(int lane) override;
     int n_threads() const { return pool_->n_threads(); }
 
     pass_status run(const slice * slices, int n) override;
@@ -74,7 +74,6 @@ class llama_forward final : public forward {
     int max_rows_;
     int max_outputs_;
     int n_vocab_;
-    bool can_shift_ = false;
     llama_batch batch_;
     // Upstream moves a lane's cells, or turns their keys, only in the next pass; until then what
     // the state functions would read is not what the lane holds.

@@ -33,7 +33,7 @@ class null_forward final : public forward {
     int max_rows() const override { return options_.max_rows; }
     int max_outputs() const override { return options_.max_outputs; }
     int n_vocab() const override { return options_.n_vocab; }
-    bool can_shift() const override { return true; }
+    bool can_shift(int /*lane*/) override { return true; }
 
     pass_status run(const slice * slices, int n) override;
     const std::string & failure() const override { return failure_; }

@@ -20,6 +20,7 @@ N_EMBD, N_FF, N_HEAD, N_HEAD_KV, N_PER_HEAD = 64, 96, 4, 2, 16
 N_INNER, N_STATE, N_CONV, N_STEP_RANK = 2 * N_EMBD, 16, 4, 8
 N_EXPERT, N_EXPERT_USED = 4, 2
 N_WINDOW = 32
+N_CHUNK = 8192  # of llama4, whatever its file says
 N_POSITIONS = 128  # of the encoders
 
 Dims = tuple[int, ...]
@@ -203,6 +204,53 @@ GEMMA2 = Architecture(
         "attention.sliding_window": N_WINDOW,
     },
     tensors=(*_ENDS, *_layers(_GEMMA2_LAYER, _GEMMA2_LAYER)),
+)
+
+_CONVOLUTION: tuple[Named, ...] = (
+    ("attn_norm.weight", (N_EMBD,)),
+    ("shortconv.conv.weight", (N_EMBD, N_CONV)),
+    ("shortconv.in_proj.weight", (3 * N_EMBD, N_EMBD)),
+    ("shortconv.out_proj.weight", (N_EMBD, N_EMBD)),
+)
+_HEAD_NORMS: tuple[Named, ...] = (
+    ("attn_q_norm.weight", (N_PER_HEAD,)),
+    ("attn_k_norm.weight", (N_PER_HEAD,)),
+)
+LFM2 = Architecture(
+    name="lfm2",
+    metadata={
+        **_SIZES,
+        **_ATTENTION_SIZES,
+        "block_count": 3,
+        "attention.head_count_kv": [0, N_HEAD_KV, 0],  # none: a convolution, which has a state
+        "attention.sliding_window": 2 * N_WINDOW,  # of all that attend: it does forget
+        "shortconv.l_cache": N_CONV,
+    },
+    tensors=(
+        ("token_embd.weight", (N_VOCAB, N_EMBD)),
+        ("token_embd_norm.weight", (N_EMBD,)),
+        *_layers(
+            _CONVOLUTION + _FEED_FORWARD,
+            _ATTENTION + _HEAD_NORMS + _FEED_FORWARD,
+            _CONVOLUTION + _FEED_FORWARD,
+        ),
+    ),
+)
+
+LLAMA4 = Architecture(
+    name="llama4",
+    metadata={
+        **_SIZES,
+        **_ATTENTION_SIZES,
+        "context_length": 2 * N_CHUNK,
+        "block_count": 4,  # the last sees everything, the others their chunk of upstream's length
+        "attention.chunk_size": N_CHUNK,
+        "expert_count": N_EXPERT,
+        "expert_used_count": 1,
+        "expert_feed_forward_length": N_FF,
+        "interleave_moe_layer_step": 5,  # so that no layer here has experts
+    },
+    tensors=(*_ENDS, *_OUTPUT, *_layers(*[_ATTENTION + _FEED_FORWARD] * 4)),
 )
 
 MIXTRAL = Architecture(

@@ -28,7 +28,7 @@ class priced_forward final : public forward {
     int max_rows() const override { return 64; }
     int max_outputs() const override { return 64; }
     int n_vocab() const override { return 2; }
-    bool can_shift() const override { return true; }
+    bool can_shift(int) override { return true; }
     pass_status run(const slice * slices, int n) override {
         int n_rows = 0;
         for (int i = 0; i < n; ++i) {

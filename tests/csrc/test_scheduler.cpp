@@ -159,7 +159,7 @@ class counted_forward final : public forward {
     int max_rows() const override { return inner_.max_rows(); }
     int max_outputs() const override { return inner_.max_outputs(); }
     int n_vocab() const override { return inner_.n_vocab(); }
-    bool can_shift() const override { return true; }
+    bool can_shift(int) override { return true; }
     pass_status run(const slice * slices, int n) override {
         counts = false;
         const pass_status status = inner_.run(slices, n);

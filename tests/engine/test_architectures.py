@@ -26,10 +26,10 @@ from jan_engine import (
     Request,
 )
 from tests import architectures, models
-from tests.architectures import GEMMA2, JAMBA, MAMBA, MIXTRAL, Architecture
+from tests.architectures import GEMMA2, JAMBA, LFM2, MAMBA, MIXTRAL, Architecture
 from tests.engine.test_greedy import reference
 
-ARCHITECTURES = {"mamba": MAMBA, "jamba": JAMBA, "gemma2": GEMMA2, "mixtral": MIXTRAL}
+ARCHITECTURES = {"mamba": MAMBA, "jamba": JAMBA, "lfm2": LFM2, "gemma2": GEMMA2, "mixtral": MIXTRAL}
 MODES = [KvMode.UNIFIED, KvMode.STREAMS]
 CLOSE = 5e-3  # log-probabilities that differ by less are the same
 CLOSE_IN_16_BITS = 5e-2  # where one cache is rounded and the other is not
@@ -104,8 +104,9 @@ def assert_same(found: Completion, expected: Completion) -> None:
 def test_the_files_are_what_their_names_say(subject: Subject) -> None:
     facts = subject.model.facts
     name = subject.model.metadata["general.architecture"]
-    assert (facts.is_recurrent, facts.is_hybrid) == (name == "mamba", name == "jamba")
-    assert facts.n_swa == (architectures.N_WINDOW if name == "gemma2" else 0)
+    assert (facts.is_recurrent, facts.is_hybrid) == (name == "mamba", name in ("jamba", "lfm2"))
+    n_windows = {"gemma2": 1, "lfm2": 2}.get(str(name), 0)
+    assert facts.n_swa == n_windows * architectures.N_WINDOW
 
 
 def test_the_answer_is_that_of_upstreams_own_loop(subject: Subject) -> None:

@@ -40,9 +40,12 @@ found.n_chunks = 0;
 runner.on("chunk", () => found.n_chunks++);
 found.streamed = await runner.finalChatCompletion();
 
+// The template lets an answer begin with thoughts; a model that was never asked this would draw them
+// once in a while, and never come to an end.
 found.shaped = await client.chat.completions.create({
   model,
   messages,
+  temperature: 0,
   response_format: { type: "json_schema", json_schema: { name: "age", schema, strict: true } },
 });
 

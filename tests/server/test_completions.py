@@ -135,7 +135,7 @@ def test_log_probabilities_have_openai_s_old_shape(client: OpenAI) -> None:
 
 
 def test_streamed_log_probabilities_are_those_of_the_whole(alphabet_server: Running) -> None:
-    body = {"model": "alphabet", "prompt": "w", "logprobs": 1}
+    body = {"model": "alphabet", "prompt": "w", "logprobs": 1, "seed": 1}
     whole = alphabet_server.post("/v1/completions", body).json()["choices"][0]["logprobs"]
     joined: dict[str, list[Any]] = {name: [] for name in whole}
     for frame in alphabet_server.events("/v1/completions", body)[:-1]:

@@ -25,6 +25,7 @@ SAID = (
     "A **short** answer:\n\n",
     "```python\nprint(1)\n```\n",
 )
+pytestmark = pytest.mark.unsanitized  # the browser would be, too
 HTML = {"Accept": "text/html,application/xhtml+xml"}
 
 

@@ -25,7 +25,7 @@ from typing import Any
 from unittest.mock import patch
 
 import msgspec
-from jan_server.cli.serve import serve
+from jan_server.cli.serve import run as serve
 
 from jan_engine import EngineOptions, Model
 from jan_engine.types import Told

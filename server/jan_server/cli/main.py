@@ -4,22 +4,44 @@ from __future__ import annotations
 
 import argparse
 import sys
-from importlib.metadata import version
+from importlib import import_module
 
 __all__ = ["main"]
+
+_VERBS = {  # verb -> (module with a function `run`, help)
+    "serve": ("serve", "serve a model, or all of them, over HTTP"),
+    "pull": ("pull", "get a model: from a hub, an address, or a file or folder here"),
+    "list": ("listing", "the models on this machine"),
+    "ls": ("listing", "the same"),
+    "show": ("show", "all that is known of a model"),
+    "rm": ("rm", "remove a model"),
+    "cp": ("cp", "give a model a further name"),
+}
+
+
+class _Version(argparse.Action):
+    """Read when it is asked for: looking for it takes as long as everything else."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(version("jan-engine"))
+        parser.exit()
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="jan", description="A local LLM server.")
-    parser.add_argument("--version", action="version", version=version("jan-engine"))
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    verbs.add_parser("serve", help="serve a model over HTTP", add_help=False)
+    for verb, (_, text) in _VERBS.items():
+        verbs.add_parser(verb, help=text, add_help=False)
     chosen, rest = parser.parse_known_args(sys.argv[1:] if arguments is None else arguments)
-    if chosen.verb == "serve":
-        from jan_server.cli.serve import serve
-
-        return serve(rest)
-    raise AssertionError(chosen.verb)
+    run = import_module(f"jan_server.cli.{_VERBS[chosen.verb][0]}").run
+    try:
+        status: int = run(rest)
+    except KeyboardInterrupt:
+        return 130
+    return status
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from jan_server.inference.served_model import ServedModel
 from jan_server.telemetry.observer import Observer
 from jan_server.telemetry.pulse import tell_pulse
 
-__all__ = ["run"]
+__all__ = ["run_server"]
 
 _PULSE_S = 10.0
 _GRACE_S = 5  # for connections to close once every request has ended
@@ -32,7 +32,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-def run(served: ServedModel, listening: socket.socket, observer: Observer) -> None:
+def run_server(served: ServedModel, listening: socket.socket, observer: Observer) -> None:
     """Until a signal ends it, or the model does not load."""
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_run(served, listening, observer))

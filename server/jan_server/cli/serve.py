@@ -15,10 +15,10 @@ from jan_server.telemetry.log import start_logging
 from jan_server.telemetry.observer import Observer
 from jan_server.telemetry.trace import open_tracer
 
-__all__ = ["serve"]
+__all__ = ["run"]
 
 
-def serve(arguments: list[str]) -> int:
+def run(arguments: list[str]) -> int:
     """0 after a signal to end; 1 and one line where the port is taken or the model unreadable."""
     settings = read_settings(arguments)
     start_logging(settings.log_format, settings.log_level)
@@ -35,9 +35,9 @@ def serve(arguments: list[str]) -> int:
     served = ServedModel(settings)
     served.begin()
     # The web packages take as long to import as a small model to load: side by side.
-    from jan_server.cli.running import run
+    from jan_server.cli.running import run_server
 
-    run(served, listening, observer)
+    run_server(served, listening, observer)
     if observer.tracer is not None:
         observer.tracer.close()
     return _failed(str(served.failure)) if served.failure is not None else 0

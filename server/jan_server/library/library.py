@@ -1,0 +1,218 @@
+"""The models on this machine: ours, those a person linked, those in other tools' folders."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from jan_engine.errors import ModelError, ModelNotFound
+from jan_server.errors import ApiError
+from jan_server.home import models_folder
+from jan_server.library.download import Order
+from jan_server.library.downloads import Download, Downloads
+from jan_server.library.folder import ModelsFolder
+from jan_server.library.found import find_models, kind_of, known_folder, linked_model
+from jan_server.library.progress import Progress
+from jan_server.library.records import StoredModel
+from jan_server.library.source import LocalSource, Source, read_source
+from jan_server.library.store import Store, open_store
+
+__all__ = ["Library", "open_library"]
+
+_log = logging.getLogger("jan_server")
+_ID = re.compile(r"[A-Za-z0-9][\w.:/@+-]{0,199}", re.ASCII)
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_NO_IDS = {"catalogs", "providers", "events", "download", "start", "stop"}  # paths of the API
+
+
+async def open_library(
+    home: Path, tell: Callable[[Progress], None] = lambda _progress: None
+) -> Library:
+    """Consistent, whatever ended the process before this one. Raises 500 where it cannot be."""
+    try:
+        folder = await asyncio.to_thread(ModelsFolder, models_folder(home))
+        store = await open_store(folder.root)
+    except OSError as error:
+        message = f"models cannot be kept in {home}: {error.strerror or error}"
+        raise ApiError(500, "no_store", message) from error
+    library = Library(folder, store, tell)
+    await library.reconcile()
+    return library
+
+
+class Library:
+    """Belongs to the event loop it was opened on."""
+
+    def __init__(
+        self, folder: ModelsFolder, store: Store, tell: Callable[[Progress], None]
+    ) -> None:
+        self._folder = folder
+        self._store = store
+        self.downloads = Downloads(folder, store, tell)
+
+    @property
+    def root(self) -> Path:
+        return self._folder.root
+
+    async def close(self) -> None:
+        await self.downloads.close()
+        await self._store.close()
+
+    async def reconcile(self) -> None:
+        """Files that have no row get one, rows that have no files go."""
+        rows = await self._store.models()
+        for model in rows:
+            if model.placement == "managed" and not model.is_here(self.root):
+                _log.warning("%s is gone from %s", model.id, self.root)
+                await self._store.remove(model.id)
+        listed = {model.files[0].path for model in rows}
+        for model in await asyncio.to_thread(self._folder.unlisted, listed):
+            await self._store.add(model, otherwise=model.id)
+        await asyncio.to_thread(self._folder.empty_trash)
+        await asyncio.to_thread(self._folder.drop_forgotten)
+
+    async def models(self) -> list[StoredModel]:
+        return await self._store.models()
+
+    async def find(self, name: str) -> StoredModel | None:
+        """By id, alias, or any way to write its source."""
+        found = await self._store.find(name)
+        if found is None:
+            try:
+                found = await self._store.find(read_source(name).text)
+            except ApiError:
+                return None
+        return found
+
+    async def get(self, name: str) -> StoredModel:
+        """Raises 404."""
+        found = await self.find(name)
+        if found is None:
+            raise ApiError(404, "model_not_found", f"There is no model '{name}'", param="model")
+        return found
+
+    def path(self, model: StoredModel) -> Path:
+        return model.path(self.root)
+
+    async def pull(
+        self,
+        source: Source,
+        *,
+        model_id: str = "",
+        sha256: str = "",
+        with_projector: bool = False,
+        offline: bool = False,
+    ) -> StoredModel | Download:
+        """A model that is here, or a download that runs. Raises 400, 404, 409 or 503."""
+        _check_id(model_id)
+        if sha256 and not _SHA256.fullmatch(sha256):
+            raise ApiError(
+                400, "invalid_parameter", "sha256: 64 digits from 0 to f", param="sha256"
+            )
+        there = await self._store.find(source.text)
+        if there is not None and there.is_here(self.root):
+            if model_id and model_id not in (there.id, *there.aliases):
+                await self._store.add_alias(model_id, there.id)
+            return there
+        if model_id and (other := await self._store.find(model_id)) is not None:
+            message = f"id: '{model_id}' is the model from {other.source}"
+            raise ApiError(409, "name_taken", message, param="id")
+        if isinstance(source, LocalSource):
+            return await self._link(Path(source.path), model_id, sha256)
+        order = Order(
+            source=source,
+            id=model_id,
+            sha256=sha256,
+            with_projector=with_projector,
+            offline=offline,
+        )
+        return self.downloads.start(order)
+
+    async def register(self, name: str) -> list[StoredModel]:
+        """List what another tool's folder holds. Raises 404 where it is none."""
+        path = known_folder(name)
+        if not path.is_dir():
+            raise ApiError(404, "model_not_found", f"there is no folder {path}", param="source_url")
+        await self._scan(str(path), kind_of(path))
+        return [model for model in await self._store.models() if model.folder == str(path)]
+
+    async def scan(self) -> None:
+        """Look again into every registered folder."""
+        for path, kind in (await self._store.folders()).items():
+            await self._scan(path, kind)
+
+    async def remove(self, name: str) -> str:
+        """The id of what was removed: an alias alone, or a model with its files if they are ours,
+        or a folder's registration. Raises 404, and 409 for a model in another tool's folder.
+        """
+        model = await self._store.find(name)
+        if model is None:
+            if await self._store.forget_folder(str(known_folder(name))):
+                return name
+            model = await self.get(name)
+        if name in model.aliases:
+            await self._store.remove_alias(name)
+            return name
+        if model.placement == "found":
+            message = f"'{model.id}' is in {model.folder}, which another tool keeps"
+            raise ApiError(409, "not_ours", message)
+        if model.placement == "managed":
+            await asyncio.to_thread(self._folder.discard, model)
+        await self._store.remove(model.id)
+        await asyncio.to_thread(self._folder.empty_trash)
+        return model.id
+
+    async def name(self, model_name: str, alias: str) -> StoredModel:
+        """A further name. Raises 400, 404 or 409."""
+        _check_id(alias)
+        model = await self.get(model_name)
+        await self._store.add_alias(alias, model.id)
+        return model
+
+    async def set_settings(self, name: str, settings: Mapping[str, Any]) -> None:
+        """What this model is loaded with in place of the server's own. None takes one back."""
+        model = await self.get(name)
+        merged = {**model.settings, **settings}
+        kept = {key: value for key, value in merged.items() if value is not None}
+        await self._store.set_settings(model.id, kept)
+
+    async def _link(self, path: Path, model_id: str, sha256: str) -> StoredModel:
+        try:
+            model = await asyncio.to_thread(linked_model, path, model_id)
+        except ModelNotFound as error:
+            raise ApiError(404, "model_not_found", error.message, param="source_url") from error
+        except ModelError as error:
+            message = f"{path}: {error.message}"
+            raise ApiError(400, "not_gguf", message, param="source_url") from error
+        if sha256:
+            found = await asyncio.to_thread(_hash, path)
+            if found != sha256:
+                message = f"{path} has sha256 {found}, not {sha256}"
+                raise ApiError(400, "hash_mismatch", message, param="sha256")
+            first = msgspec.structs.replace(model.files[0], sha256=found)
+            model = msgspec.structs.replace(model, files=[first, *model.files[1:]])
+        return await self._store.add(model, otherwise="" if model_id else model.id)
+
+    async def _scan(self, path: str, kind: str) -> None:
+        models = await self._store.models()
+        known = {model.files[0].path: model for model in models if model.folder == path}
+        found = await asyncio.to_thread(find_models, Path(path), kind, known)
+        await self._store.set_found(path, kind, found)
+
+
+def _check_id(model_id: str) -> None:
+    if model_id and (not _ID.fullmatch(model_id) or _NO_IDS & set(model_id.split("/"))):
+        message = "id: letters, digits and . _ - : / @ +, and no word that is a path of the API"
+        raise ApiError(400, "invalid_parameter", message, param="id")
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

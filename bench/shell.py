@@ -100,8 +100,8 @@ class ClockEngine:
             return None
         with self._lock:
             word = next(self._words)
-            told: list[Told] = [(i, word, [7], [], None, None) for i in self._running]
-            told += [(i, "", [], [], None, (2, _USAGE, "", None)) for i in self._cancelled]
+            told: list[Told] = [(i, word, [7], [], None, None, None) for i in self._running]
+            told += [(i, "", [], [], None, None, (2, _USAGE, "", None)) for i in self._cancelled]
             self._cancelled.clear()
         return told
 

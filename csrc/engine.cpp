@@ -152,6 +152,9 @@ void engine::step() {
     for (const lane_change & change : plan.changes) {
         intact = apply(change) && intact;
     }
+    if (plan.n_prefill > 0) {
+        tell_beginnings(plan);
+    }
     int begin = 0;
     for (const int pass_end : plan.pass_ends) {
         if (intact) {  // else somebody has more to compute than was planned: plan again

@@ -76,6 +76,8 @@ class engine {
     void take_tokens(sequence & s);
     std::optional<finish_reason> take_token(sequence & s, token chosen);
     void tell(sequence & s);
+    void tell_progress(const sequence & s);
+    void tell_beginnings(const step_plan & plan);
     void end(sequence & s, finish_reason reason, const error & failure = error());
     void end_all(finish_reason reason, const error & failure);
 

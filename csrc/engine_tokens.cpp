@@ -21,6 +21,9 @@ void engine::advance(const slice & done) {
     if (n_drafted > 0) {
         scheduler_.guessed(s, n_drafted, n_right);
     }
+    if (s.ask.progress && s.ask.stream && s.made.empty()) {
+        tell_progress(s);
+    }
     s.n_drafted += n_drafted;
     stats_.n_drafted.fetch_add(static_cast<uint64_t>(n_drafted));
     if (s.not_chosen || ends) {
@@ -113,6 +116,27 @@ void engine::tell(sequence & s) {
     s.scores.tell(e, told_);
     s.n_told = s.made.size();
     s.logprobs.clear();
+    told_.events.push_back(e);
+}
+
+// Before the first pass over a prompt, which may take long.
+void engine::tell_beginnings(const step_plan & plan) {
+    for (const slice & of : plan.slices) {
+        sequence & s = *of.of;
+        if (s.ask.progress && s.ask.stream && !s.progress_begun) {
+            s.progress_begun = true;
+            tell_progress(s);
+        }
+    }
+    if (!told_.empty()) {
+        outbox_.put(told_);
+    }
+}
+
+void engine::tell_progress(const sequence & s) {
+    event e;
+    e.request = s.ask.id;
+    e.progress = {s.n_cached, std::min(s.n_computed, s.n_prompt()), now_s_ - s.started_s};
     told_.events.push_back(e);
 }
 

@@ -44,6 +44,13 @@ struct ending {
     error failure;     // with finish_reason::failed
 };
 
+// How far a prompt is, before the first token.
+struct prompt_progress {
+    int n_cached = 0;  // of its tokens, found in the cache
+    int n_read = -1;   // there by now, those included; -1: nothing is told
+    double seconds = 0;
+};
+
 struct event {
     uint64_t request = 0;
     range text;           // of event_batch::text
@@ -56,6 +63,7 @@ struct event {
     range prompt_logprobs;
     int32_t prompt_top = -1;    // -1: this event has none
     bool prompt_whole = false;  // they begin with the prompt
+    prompt_progress progress;
 };
 
 struct event_batch {

@@ -31,6 +31,7 @@ struct request {
     bool cache_prompt = true;  // false: reuses nobody's cells and offers its own to nobody
     bool speculate = true;     // false: no row is spent on guesses of what it will say
     bool stream = true;        // false: all text comes with the last event
+    bool progress = false;     // with stream: events tell how far its prompt has been read
     std::string cache_salt;    // equal prompts share cells only under equal salts
     std::string caller;        // waiting callers take turns; "" is a caller too
     std::vector<std::string> stop;

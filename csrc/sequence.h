@@ -104,6 +104,7 @@ struct sequence {
     int n_accepted = 0;   // tokens that had been guessed
     bool truncated = false;
     bool cancelled = false;
+    bool progress_begun = false;  // its caller was told that its prompt is being read
 
     prefix_match found;     // in the cache, when it was last looked for; while it waits
     uint64_t admitted = 0;  // rank by age among the running, from 1

@@ -361,6 +361,7 @@ cdef extern from "request.h" namespace "jan" nogil:
         bool cache_prompt
         bool speculate
         bool stream
+        bool progress
         string cache_salt
         string caller
         vector[string] stop
@@ -398,6 +399,11 @@ cdef extern from "event.h" namespace "jan" nogil:
         string stop
         error failure
 
+    cdef cppclass prompt_progress:
+        int n_cached
+        int n_read
+        double seconds
+
     cdef cppclass event:
         uint64_t request
         part text
@@ -407,6 +413,7 @@ cdef extern from "event.h" namespace "jan" nogil:
         part prompt_logprobs
         int32_t prompt_top
         bool prompt_whole
+        prompt_progress progress
 
     cdef cppclass event_batch:
         vector[event] events

@@ -185,6 +185,7 @@ class Engine:
         cache_prompt: bool,
         speculate: bool,
         stream: bool,
+        progress: bool,
         cache_salt: bytes,
         caller: bytes,
         stop: list[bytes],
@@ -205,6 +206,7 @@ class Engine:
                 list[int],
                 list[tuple[int, float]],
                 list[list[tuple[int, float]] | None] | None,
+                tuple[int, int, float] | None,
                 tuple[int, dict[str, Any], str, EngineError | None] | None,
             ]
         ]

@@ -580,6 +580,7 @@ cdef class Engine:
         bint cache_prompt,
         bint speculate,
         bint stream,
+        bint progress,
         bytes cache_salt not None,
         bytes caller not None,
         list stop not None,
@@ -607,6 +608,7 @@ cdef class Engine:
         ask.cache_prompt = cache_prompt
         ask.speculate = speculate
         ask.stream = stream
+        ask.progress = progress
         ask.cache_salt = cache_salt
         ask.caller = caller
         ask.stop = stop
@@ -652,6 +654,8 @@ cdef class Engine:
                     for i in range(told.logprobs.start, told.logprobs.start + told.logprobs.n)
                 ],
                 _prompt_logprobs(batch, told) if told.prompt_top >= 0 else None,
+                (told.progress.n_cached, told.progress.n_read, told.progress.seconds)
+                if told.progress.n_read >= 0 else None,
                 _ending(batch.endings[told.ending]) if told.ending >= 0 else None,
             ))
         return found

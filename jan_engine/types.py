@@ -32,6 +32,7 @@ __all__ = [
     "Finish",
     "FinishReason",
     "KvMode",
+    "PromptProgress",
     "Request",
     "TokenLogprob",
     "Usage",
@@ -92,6 +93,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     n_keep: int = 0  # prompt tokens that a shift spares
     speculate: bool = True  # False: no guesses for this one
     stream: bool = True  # False: everything comes in the last event
+    progress: bool = False  # while streaming, events before the first token tell how far it is
 
 
 class FinishReason(StrEnum):
@@ -132,6 +134,12 @@ class Finish(msgspec.Struct, frozen=True, kw_only=True):
     error: EngineError | None = None  # with FAILED
 
 
+class PromptProgress(NamedTuple):
+    n_cached: int  # of the prompt's tokens, found in the cache
+    n_read: int  # computed by now, those included
+    seconds: float  # since the request got a lane
+
+
 class Event(msgspec.Struct, kw_only=True):
     """What is new since the last one. Never a part of a stop string or of a character."""
 
@@ -143,6 +151,7 @@ class Event(msgspec.Struct, kw_only=True):
     # The first event has them: one list per token of the prompt from prompt_logprobs_from on, the
     # token's own and then the best ones'. Of the very first, which nothing came before, it is None.
     prompt_logprobs: list[list[TokenLogprob] | None] | None = None
+    progress: PromptProgress | None = None  # as the request asked, before the first token
     finish: Finish | None = None  # the last event has it
 
     def extend(self, later: Event) -> None:
@@ -151,6 +160,8 @@ class Event(msgspec.Struct, kw_only=True):
         self.logprobs += later.logprobs
         if later.prompt_logprobs is not None:
             self.prompt_logprobs = later.prompt_logprobs
+        if later.progress is not None:
+            self.progress = later.progress
         self.finish = later.finish
 
 
@@ -164,14 +175,15 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     prompt_logprobs: list[list[TokenLogprob] | None] | None = None  # as in Event
 
 
-# As _core tells it: request, text, tokens, their log-probabilities, the prompt's, and at the end
-# how it ended.
+# As _core tells it: request, text, tokens, their log-probabilities, the prompt's, how far that is,
+# and at the end how it ended.
 Told = tuple[
     int,
     str,
     list[int],
     list[tuple[int, float]],
     list[list[tuple[int, float]] | None] | None,
+    tuple[int, int, float] | None,
     tuple[int, dict[str, Any], str, EngineError | None] | None,
 ]
 
@@ -270,6 +282,7 @@ def submit(core: _core.Engine, model: Model, request: Request, prompt: list[int]
         cache_prompt=request.cache_prompt,
         speculate=request.speculate,
         stream=request.stream,
+        progress=request.progress,
         cache_salt=request.cache_salt.encode(),
         caller=request.caller.encode(),
         stop=[text.encode() for text in request.stop],
@@ -281,7 +294,7 @@ def submit(core: _core.Engine, model: Model, request: Request, prompt: list[int]
 
 
 def read_event(told: Told) -> Event:
-    _, text, tokens, logprobs, of_prompt, ending = told
+    _, text, tokens, logprobs, of_prompt, progress, ending = told
     named = [TokenLogprob(*pair) for pair in logprobs] if logprobs else []
     event = Event(text=text, tokens=tokens, logprobs=named)
     if of_prompt is not None:
@@ -289,6 +302,8 @@ def read_event(told: Told) -> Event:
             None if found is None else [TokenLogprob(*pair) for pair in found]
             for found in of_prompt
         ]
+    if progress is not None:
+        event.progress = PromptProgress(*progress)
     if ending is not None:
         reason, usage, stop, error = ending
         event.finish = Finish(

@@ -18,7 +18,7 @@ N_STREAMS = 64
 
 
 def test_a_step_of_64_streams_reaches_their_readers(benchmark: Benchmark) -> None:
-    told: list[Told] = [(i, "word", [1000 + i], [], None, None) for i in range(N_STREAMS)]
+    told: list[Told] = [(i, "word", [1000 + i], [], None, None, None) for i in range(N_STREAMS)]
     n_read = 0
 
     async def read(stream: Stream) -> None:

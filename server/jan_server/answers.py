@@ -12,7 +12,7 @@ from typing import Any
 
 from litestar.types import Receive, Scope, Send
 
-from jan_server.errors import OPENAI, ApiError, Dialect, envelope
+from jan_server.errors import OPENAI, ApiError, Dialect
 
 __all__ = [
     "SEND_BODY",
@@ -52,8 +52,9 @@ async def send_json(
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-async def send_error(send: Send, error: ApiError, request_id: str) -> None:
-    await send_json(send, envelope(error, request_id), status=error.status, headers=error.headers)
+async def send_error(send: Send, error: ApiError, request_id: str, dialect: Dialect) -> None:
+    body = dialect.envelope(error, request_id)
+    await send_json(send, body, status=error.status, headers=error.headers)
 
 
 async def _watch(receive: Receive, leave: Callable[[], None]) -> None:

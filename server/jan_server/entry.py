@@ -12,7 +12,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from jan_server.answers import SEND_BODY, send_error
-from jan_server.errors import ApiError
+from jan_server.errors import ApiError, dialect_of
 from jan_server.ids import new_id
 from jan_server.paths import canonical
 from jan_server.security.browser import BrowserGuard
@@ -92,7 +92,8 @@ class Entry:
         except ApiError as error:
             error.headers |= headers
             record.status = error.status
-            await send_error(send, error, record.request_id)
+            dialect = dialect_of(canonical(scope["path"]))
+            await send_error(send, error, record.request_id, dialect)
             return
         state["principal"] = principal
         headers["X-Auth-Method"] = principal.method

@@ -15,6 +15,7 @@ __all__ = [
     "OPENAI",
     "ApiError",
     "Dialect",
+    "dialect_of",
     "envelope",
     "from_engine",
 ]
@@ -113,6 +114,11 @@ class Dialect(NamedTuple):
 
 OPENAI = Dialect(envelope, b"data: ", b"data: [DONE]\n\n")
 ANTHROPIC = Dialect(_anthropic_envelope, b"event: error\ndata: ", b"")
+
+
+def dialect_of(path: str) -> Dialect:
+    """Where a request failed before it came to a handler, which would say."""
+    return ANTHROPIC if path.startswith("/v1/messages") else OPENAI
 
 
 class _Row(NamedTuple):

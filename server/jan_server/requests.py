@@ -14,7 +14,7 @@ from litestar.exceptions import HTTPException
 from jan_engine import EngineError
 from jan_server.body import Body, read_body
 from jan_server.config import Settings
-from jan_server.errors import OPENAI, ApiError, Dialect, from_engine
+from jan_server.errors import OPENAI, ApiError, Dialect, dialect_of, from_engine
 from jan_server.inference.served_model import ServedModel
 from jan_server.security.principal import Principal
 
@@ -104,8 +104,8 @@ _BY_ROUTER = {
 
 def error_body(request: HttpRequest, error: ApiError) -> bytes:
     """In the words of the API that was called."""
-    if "route_handler" not in request.scope:  # a path that nobody has
-        return OPENAI.envelope(error, request_id(request))
+    if "route_handler" not in request.scope:  # a path that nobody has, or not by this method
+        return dialect_of(request.url.path).envelope(error, request_id(request))
     facts: RouteFacts | None = request.route_handler.opt.get("facts")
     return (facts.dialect if facts else OPENAI).envelope(error, request_id(request))
 

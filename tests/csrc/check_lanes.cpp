@@ -71,7 +71,8 @@ void trade(const std::shared_ptr<const model> & source, int n) {
         }
         for (const int i : {0, 1}) {
             sequence & s = both[i];
-            const std::vector<float> found = go_on(through, s, static_cast<int>(s.tokens.size()) - s.n_computed);
+            const std::vector<float> found =
+                go_on(through, s, static_cast<int>(s.tokens.size()) - s.n_computed);
             if (moves) {
                 CHECK(apart(found, expected[i]) < 1e-3);
             }

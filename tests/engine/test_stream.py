@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from jan_engine import (
+    LLM,
     AsyncEngine,
     AttentionKernel,
     EngineClosed,
@@ -26,7 +27,7 @@ from jan_engine import (
     Usage,
     _core,
 )
-from jan_engine.types import open_core
+from jan_engine.types import open_core, read_event, submit
 from tests import models
 
 SMALL = EngineOptions(n_parallel=4, n_ctx=256, n_threads=1, check_integrity=True)
@@ -42,6 +43,23 @@ async def until(engine: AsyncEngine, name: str, value: int) -> None:
     async with asyncio.timeout(10):
         while engine.stats()[name] != value:  # noqa: ASYNC110 - nothing tells of a count
             await asyncio.sleep(0.001)
+
+
+def test_progress_is_told_from_before_the_first_pass_to_the_last_one(alphabet: Model) -> None:
+    options = EngineOptions(n_parallel=1, n_ctx=256, n_ubatch=16, n_threads=1)
+    with LLM(alphabet, options) as llm:
+        for n, n_cached in ((50, 0), (80, 50)):
+            prompt = models.byte_tokens("a" * n)
+            submit(llm.core, alphabet, Request(prompt=prompt, max_tokens=2, progress=True), prompt)
+            events = [read_event(told) for _ in range(2) for told in llm.core.take(10) or []]
+            while events[-1].finish is None:
+                events += [read_event(told) for told in llm.core.take(10) or []]
+            told = [event.progress for event in events if event.progress is not None]
+            assert {one.n_cached for one in told} == {n_cached}
+            assert (told[0].n_read, told[-1].n_read) == (n_cached, n)
+            assert [one.n_read for one in told] == sorted({one.n_read for one in told})
+            assert told[0].seconds <= told[-1].seconds
+            assert all(event.progress is None for event in events[len(told) :])
 
 
 def test_deltas_concatenate_to_the_whole(alphabet: Model) -> None:

@@ -165,6 +165,18 @@ def test_a_stream_has_the_log_probabilities_of_every_token(thinking_server: Runn
     assert content == "Hello there, you."
 
 
+def test_a_stream_tells_how_far_its_prompt_is(thinking_server: Running) -> None:
+    body = {"model": "thinking", "messages": [USER], "return_progress": True, "cache_prompt": False}
+    first, *frames = thinking_server.events(CHAT, body)[:-1]
+    assert first["choices"][0]["delta"]["role"] == "assistant"
+    told = [frame["prompt_progress"] for frame in frames if "prompt_progress" in frame]
+    total = frames[-1]["tokens_evaluated"]
+    assert [(one["total"], one["cache"]) for one in told] == [(total, 0)] * len(told)
+    assert told[-1]["processed"] == total
+    content = "".join(frame["choices"][0]["delta"].get("content", "") for frame in frames)
+    assert content == "Hello there, you."
+
+
 @pytest.mark.parametrize(
     "asked",
     [

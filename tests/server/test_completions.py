@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from jan_server.config import Settings
 from openai import BadRequestError, OpenAI
 
 from tests import models
-from tests.server.running import Running
+from tests.server.running import Running, running
 
 REST = models.ALPHABET[1:]
 
@@ -256,6 +258,44 @@ def test_tokens_and_timings_come_with_every_chunk_that_was_asked_for_them(
     tokens = [token for frame in frames for token in frame["tokens"]]
     assert tokens == [*models.byte_tokens("xyz"), models.EOS]
     assert all(frame["timings"]["predicted_n"] > 0 for frame in frames)
+
+
+def test_a_stream_tells_how_far_its_prompt_is(random_server: Running) -> None:
+    body: dict[str, object] = {
+        "model": "random",
+        "prompt": "how far? " * 40,
+        "max_tokens": 2,
+        "ignore_eos": True,
+        "return_progress": True,
+    }
+    for n_before in (0, 1):  # tokens found in the cache
+        frames = random_server.events("/v1/completions", body)[:-1]
+        told = [frame["prompt_progress"] for frame in frames if "prompt_progress" in frame]
+        total = frames[-1]["tokens_evaluated"]
+        cached = frames[-1]["tokens_cached"]
+        assert (cached > 100) == bool(n_before)  # an earlier prompt may begin alike
+        assert {(one["total"], one["cache"]) for one in told} == {(total, cached)}
+        processed = [one["processed"] for one in told]
+        assert processed == sorted(processed)
+        assert cached <= processed[0]  # a reader that is late finds the latest
+        assert processed[-1] == total
+        assert all(one["time_ms"] >= 0 for one in told)
+        assert all("prompt_progress" not in frame for frame in frames[len(told) :])
+
+
+def test_a_suffix_goes_around_the_gap(model_folder: Path) -> None:
+    around = ["<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"]
+    prefix, suffix, middle = range(models.FIRST_WORD, models.FIRST_WORD + 3)
+    said = {middle: models.byte_token(ord("x")), models.byte_token(ord("x")): models.EOS}
+    path = models.write_scripted(model_folder / "filling.gguf", said, words=around)
+    with running(Settings(model=str(path), parallel=1, ctx_size=256, threads=1)) as server:
+        body = {"model": "filling", "prompt": "a", "suffix": "b", "return_tokens": True}
+        answer = server.post("/v1/completions", body).json()
+        asked = server.post("/v1/completions", body | {"prompt": ["a", "b"]})
+    assert answer["choices"][0]["text"] == "x"
+    a, b = models.byte_tokens("ab")
+    assert answer["tokens_evaluated"] == len([models.BOS, prefix, a, suffix, b, middle])
+    assert (asked.status_code, asked.json()["error"]["param"]) == (400, "suffix")
 
 
 def test_a_time_limit_ends_the_answer_after_a_line(endless_server: Running) -> None:

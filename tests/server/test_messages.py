@@ -250,3 +250,13 @@ def test_the_beginning_of_an_answer_is_continued(noisy_chat_server: Running) -> 
     free = ask(noisy_chat_server, "noisy", messages=begun, max_tokens=4, seed=1)
     anew = ask(noisy_chat_server, "noisy", max_tokens=4, seed=1)
     assert free["content"] != anew["content"]
+
+
+def test_errors_on_the_way_to_a_handler_are_in_the_same_words(thinking_server: Running) -> None:
+    foreign = {"Host": "elsewhere.example"}
+    refused = thinking_server.client.post("/api/v1/messages", json={}, headers=foreign)
+    unknown = thinking_server.client.get("/v1/messages/nothing")
+    wrong_method = thinking_server.client.get("/v1/messages")
+    for answer, status in ((refused, 403), (unknown, 404), (wrong_method, 405)):
+        assert answer.status_code == status
+        assert answer.json()["type"] == "error"

@@ -10,18 +10,20 @@ from typing import Any, cast
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from jan_engine import Model, Usage, build_info
+from jan_engine import Model, PromptProgress, Usage, build_info
 from jan_server.inference.choice import Choice
 
 __all__ = [
     "Answer",
     "CompletionDetails",
     "PromptDetails",
+    "ReadingProgress",
     "Timings",
     "TokenUsage",
     "add_details",
     "fingerprint",
     "generation_settings",
+    "reading_progress",
     "selected",
     "timings_so_far",
     "usage_of",
@@ -59,6 +61,15 @@ class Timings(msgspec.Struct, kw_only=True):
     predicted_per_second: float
 
 
+class ReadingProgress(msgspec.Struct, kw_only=True):
+    """How much of a prompt has been read; in tokens, and since that began."""
+
+    total: int
+    cache: int  # that need not be computed again
+    processed: int  # those included
+    time_ms: int
+
+
 class Answer(msgspec.Struct, kw_only=True):
     """What answers and their chunks have besides choices: OpenAI's fields, then llama.cpp's."""
 
@@ -76,6 +87,7 @@ class Answer(msgspec.Struct, kw_only=True):
     stop_type: str | UnsetType = UNSET
     stopping_word: str | UnsetType = UNSET
     timings: Timings | UnsetType = UNSET
+    prompt_progress: ReadingProgress | UnsetType = UNSET
     generation_settings: dict[str, Any] | UnsetType = UNSET
     prompt: str | UnsetType = UNSET
     tokens: list[int] | UnsetType = UNSET
@@ -123,6 +135,15 @@ def add_details(
     answer.timings = _timings(used)
     answer.generation_settings = settings
     answer.prompt = prompt
+
+
+def reading_progress(choice: Choice, told: PromptProgress) -> ReadingProgress:
+    return ReadingProgress(
+        total=len(choice.request.prompt),
+        cache=told.n_cached,
+        processed=told.n_read,
+        time_ms=round(told.seconds * 1000),
+    )
 
 
 def timings_so_far(choice: Choice) -> Timings:

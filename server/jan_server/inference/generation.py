@@ -180,6 +180,7 @@ def engine_request(
         caller=principal.tenant,
         shift_context=shift_context,
         constraint=constraint,
+        progress=bool(fields.return_progress),
         n_keep=len(prompt) if n_keep < 0 else n_keep,
     )
 
@@ -196,9 +197,6 @@ def token_limit(fields: GenerationFields, default: int | None) -> int | None:
 
 def refuse_what_is_missing(fields: GenerationFields, n_parallel: int) -> None:
     """A field that asks for what this server cannot do is an error, not a surprise."""
-    if fields.return_progress:
-        message = "return_progress is not supported yet"
-        raise ApiError(400, "unsupported_feature", message, param="return_progress")
     if fields.lora:
         raise _wrong("lora", "this server has no adapters")
     if fields.multimodal_data:

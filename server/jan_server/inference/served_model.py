@@ -133,6 +133,13 @@ class ServedModel:
         if self._engine is not None:
             await self._engine.close()
 
+    @property
+    def template_source(self) -> str:
+        """Of the chat template in use; of the file's own where that cannot be used."""
+        if isinstance(self._template, ChatTemplate):
+            return self._template.source
+        return self.model.chat_template() or ""
+
     async def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> list[int]:
         model = self.model
         if len(text) < _LONG_TEXT:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import UNSET
 
-from jan_engine import ChatDelta, Event
+from jan_engine import ChatDelta, Event, PromptProgress
 from jan_server.answers import Frames
 from jan_server.api.chat.schemas import (
     CalledFunction,
@@ -16,7 +16,7 @@ from jan_server.api.chat.schemas import (
 from jan_server.api.chat.service import ChatJob
 from jan_server.inference.chat_reader import ChatReader
 from jan_server.inference.choice import Choice
-from jan_server.inference.details import timings_so_far
+from jan_server.inference.details import reading_progress, timings_so_far
 from jan_server.sse import TextFrame, frame
 
 __all__ = ["stream_chat"]
@@ -25,7 +25,12 @@ __all__ = ["stream_chat"]
 async def stream_chat(job: ChatJob, frames: Frames) -> None:
     """Every choice side by side, then the usage if it was asked for."""
     asked = job.asked
-    is_plain = not (job.wants_logprobs or asked.return_tokens or asked.timings_per_token)
+    is_plain = not (
+        job.wants_logprobs
+        or asked.return_tokens
+        or asked.timings_per_token
+        or asked.return_progress
+    )
 
     async def send(choice: Choice) -> None:
         writer = (_Writer if is_plain else _DetailWriter)(job, job.readers[choice.index])
@@ -101,6 +106,8 @@ class _DetailWriter(_Writer):
 
     def _said(self, event: Event) -> bytes:
         asked = self._job.asked
+        if event.progress is not None and not event.tokens and event.finish is None:
+            return self._progress(event.progress)
         deltas = [self._delta(delta) for delta in self._reader.read(event)]
         if event.tokens and not deltas:
             deltas = [Delta()]
@@ -112,4 +119,10 @@ class _DetailWriter(_Writer):
                 chunk.tokens = event.tokens
             if asked.timings_per_token:
                 chunk.timings = timings_so_far(self._reader.choice)
-        return b"".join(map(frame, chunks))
+        said = b"".join(map(frame, chunks))
+        return said if event.progress is None else self._progress(event.progress) + said
+
+    def _progress(self, told: PromptProgress) -> bytes:
+        chunk = self._chunk(Delta())
+        chunk.prompt_progress = reading_progress(self._reader.choice, told)
+        return frame(chunk)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import NamedTuple
 
@@ -31,6 +32,7 @@ from jan_server.inference.generation import (
     sampling_of,
     token_limit,
 )
+from jan_server.inference.infill import around_gap
 from jan_server.inference.probabilities import (
     CompletionLogprobs,
     Legacy,
@@ -57,7 +59,7 @@ async def begin(
     served = served.named(asked.model)
     refuse_what_is_missing(asked, served.engine.core.n_parallel)
     _refuse_what_contradicts(asked)
-    prompts = [await _read(one, served) for one in _given_prompts(asked.prompt)]
+    prompts = [await _read(one, asked.suffix, served) for one in _given_prompts(asked.prompt)]
     constraint = await compiled_constraint(asked, served.engine)
     return CompletionJob(asked, served, principal, prompts, constraint)
 
@@ -195,8 +197,8 @@ def _refuse_what_contradicts(asked: CompletionRequest) -> None:
     def refuse(param: str, why: str) -> None:
         raise ApiError(400, "invalid_parameter", f"{param}: {why}", param=param)
 
-    if asked.suffix:
-        refuse("suffix", "the model has no tokens to fill a gap with, or they are not used yet")
+    if asked.suffix and not isinstance(asked.prompt, str):
+        refuse("suffix", "needs a prompt that is one text")
     if asked.best_of is not None and asked.best_of < (asked.n or 1):
         refuse("best_of", "must be at least n")
     if asked.best_of is not None and asked.stream and asked.best_of > (asked.n or 1):
@@ -230,7 +232,10 @@ def _given_prompts(
     return list(prompts)
 
 
-async def _read(given: str | list[int], served: ServedModel) -> Prompt:
+async def _read(given: str | list[int], suffix: str | None, served: ServedModel) -> Prompt:
+    if isinstance(given, str) and suffix:
+        tokens = await asyncio.to_thread(around_gap, given, suffix, served.model)
+        return Prompt(given, tokens)
     if isinstance(given, str):
         tokens = await served.tokenize(given, add_special=True, parse_special=True)
         return Prompt(given, tokens)

@@ -7,7 +7,7 @@ from jan_server.answers import Frames
 from jan_server.api.completions.schemas import CompletionChoice
 from jan_server.api.completions.service import CompletionJob
 from jan_server.inference.choice import Choice
-from jan_server.inference.details import timings_so_far, usage_of
+from jan_server.inference.details import reading_progress, timings_so_far, usage_of
 from jan_server.sse import TextFrame, frame
 
 __all__ = ["stream_completion"]
@@ -16,7 +16,12 @@ __all__ = ["stream_completion"]
 async def stream_completion(job: CompletionJob, frames: Frames) -> None:
     """Every choice side by side, then the usage if it was asked for."""
     asked = job.asked
-    plain = not (job.wants_logprobs or asked.return_tokens or asked.timings_per_token)
+    plain = not (
+        job.wants_logprobs
+        or asked.return_tokens
+        or asked.timings_per_token
+        or asked.return_progress
+    )
 
     async def send(choice: Choice) -> None:
         await (_send_plain if plain else _send_in_detail)(job, choice, frames)
@@ -49,6 +54,12 @@ async def _send_in_detail(job: CompletionJob, choice: Choice, frames: Frames) ->
     echo = job.echoed(choice)
     async for event in choice.stream:
         choice.take(event)
+        if event.progress is not None:
+            chunk = job.answer([CompletionChoice(text="", index=choice.index)])
+            chunk.prompt_progress = reading_progress(choice, event.progress)
+            await frames.emit(frame(chunk))
+            if not event.tokens and event.finish is None:
+                continue
         shaped = CompletionChoice(
             text=echo + event.text,
             index=choice.index,

@@ -20,7 +20,7 @@ def model_info(served: ServedModel) -> ModelInfo:
         name=stated.get("general.name", served.id),
         description=stated.get("general.description", facts.description),
         ctx_len=facts.n_ctx_train,
-        prompt_template=model.chat_template() or "",
+        prompt_template=served.template_source,
         max_tokens=served.n_ctx,
         author=stated.get("general.author", ""),
         tags=tags,

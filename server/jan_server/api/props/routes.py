@@ -38,7 +38,7 @@ async def props(served: Served) -> Props:
         total_slots=served.settings.parallel,
         model_alias=served.id,
         model_path=str(served.path),
-        chat_template=model.chat_template() or "",
+        chat_template=served.template_source,
         bos_token=text(vocab.bos),
         eos_token=text(vocab.eos),
         build_info=fingerprint(),

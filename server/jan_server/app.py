@@ -28,7 +28,7 @@ from jan_server.api.props import routes as props
 from jan_server.api.rerank import routes as rerank
 from jan_server.api.slots import routes as slots
 from jan_server.entry import Entry
-from jan_server.inference.served_model import ServedModel
+from jan_server.inference.pool import Pool
 from jan_server.openapi import openapi_document
 from jan_server.requests import HttpRequest, Route, error_body, explain
 from jan_server.security.browser import BrowserGuard
@@ -39,8 +39,7 @@ __all__ = ["create_app", "create_routes", "routes_of"]
 
 _HANDLERS: list[Any] = [
     *health.HANDLERS,
-    models.list_models,
-    models.get_model,
+    *models.HANDLERS,
     extras.tokenize,
     extras.count_tokens,
     extras.detokenize,
@@ -59,48 +58,48 @@ _HANDLERS: list[Any] = [
 
 
 def create_app(
-    served: ServedModel,
+    pool: Pool,
     *,
     on_loaded: Callable[[], None] = lambda: None,
     observer: Observer | None = None,
 ) -> ASGIApp:
-    """An ASGI app that answers at once and has its model as soon as it is loaded; `on_loaded` is
+    """An ASGI app that answers at once and has its models once they are loaded; `on_loaded` is
     called then, or when that failed.
     """
     observer = observer or Observer(logs=False)
-    routes = create_routes(served, on_loaded=on_loaded)
+    routes = create_routes(pool, on_loaded=on_loaded)
     routes.state.meter = observer.meter
     described = routes_of(routes)
     routes.state.openapi = openapi_document(described, version=build_info().version)
     public = [route.path for route in described if route.facts.public]
-    settings = served.settings
+    settings = pool.settings
     return Entry(routes, KeyRing(settings.api_key), BrowserGuard(settings), public, observer)
 
 
-def create_routes(served: ServedModel, *, on_loaded: Callable[[], None] = lambda: None) -> Litestar:
+def create_routes(pool: Pool, *, on_loaded: Callable[[], None] = lambda: None) -> Litestar:
     """What comes after the entry: every slice's handlers."""
 
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncGenerator[None]:
         async def load() -> None:
-            await served.load()
+            await pool.open()
             on_loaded()
 
         loading = asyncio.create_task(load())
         try:
             yield
         finally:
-            await served.close()
+            await pool.close()
             await loading
 
     return Litestar(
         _HANDLERS,
-        dependencies={"served": Provide(lambda: served, sync_to_thread=False)},
+        dependencies={"pool": Provide(lambda: pool, sync_to_thread=False)},
         exception_handlers={Exception: _answer_with_error},
         lifespan=[lifespan],
         openapi_config=None,
-        request_max_body_size=served.settings.max_body_mb * 1024 * 1024,
-        state=State({"settings": served.settings}),
+        request_max_body_size=pool.settings.max_body_mb * 1024 * 1024,
+        state=State({"settings": pool.settings}),
         logging_config=None,
     )
 

@@ -7,7 +7,21 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-__all__ = ["Settings"]
+__all__ = ["OF_A_MODEL", "Settings"]
+
+OF_A_MODEL = {  # settings that a model may have of its own
+    "ctx_size",
+    "parallel",
+    "batch_size",
+    "threads",
+    "n_gpu_layers",
+    "cache_type",
+    "context_shift",
+    "chat_template",
+    "reasoning_format",
+    "speculation",
+    "keep_alive",
+}
 
 
 def _short(*flags: str) -> dict[str, object]:
@@ -18,7 +32,13 @@ def _short(*flags: str) -> dict[str, object]:
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """One field per flag: `ctx_size` is --ctx-size and JAN_CTX_SIZE."""
 
-    model: Annotated[str, Meta(description="a GGUF file")]
+    model: Annotated[
+        str,
+        Meta(
+            description="a GGUF file, a model's name, or where to get one (hf:OWNER/REPO[:QUANT], "
+            "https://...); without it every model on this machine can be asked"
+        ),
+    ] = ""
     alias: Annotated[
         str,
         Meta(
@@ -87,6 +107,35 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     insecure: Annotated[
         bool, Meta(description="listen on other addresses than this machine's without a key")
     ] = False
+    home: Annotated[str, Meta(description="where models and state are kept")] = ""
+    models_dir: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="a folder of models that is listed too, huggingface or ollama, until "
+            "`jan rm` forgets it; may be repeated"
+        ),
+    ] = ()
+    models_max: Annotated[
+        int, Meta(description="models in memory side by side; 0: no limit", ge=0)
+    ] = 4
+    models_memory_mb: Annotated[
+        int, Meta(description="what they may take together; 0: most of what is free", ge=0)
+    ] = 0
+    keep_alive: Annotated[
+        float,
+        Meta(
+            description="seconds after which a model that nobody asks leaves memory; -1: never",
+            ge=-1,
+        ),
+    ] = 300.0
+    pin: Annotated[
+        tuple[str, ...],
+        Meta(description="a model that is loaded at once and stays; may be repeated"),
+    ] = ()
+    load_wait: Annotated[
+        float, Meta(description="seconds a request waits for its model to be loaded", ge=0)
+    ] = 60.0
+    offline: Annotated[bool, Meta(description="download nothing")] = False
     max_queued_requests: Annotated[
         int, Meta(description="more waiting requests are turned away", ge=0)
     ] = 1024

@@ -62,6 +62,8 @@ class Entry:
         finally:
             if "path_template" in scope:  # the router found a handler
                 record.route = scope["path_template"]
+            for release in record.at_end:
+                release()
             record.ended_s = time.monotonic()
             self._observer.ended(record)
 

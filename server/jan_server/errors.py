@@ -26,6 +26,7 @@ _TYPES = {  # by status
     403: "permission_error",
     404: "not_found_error",
     405: "invalid_request_error",
+    409: "invalid_request_error",
     413: "invalid_request_error",
     422: "invalid_request_error",
     429: "rate_limit_error",
@@ -44,13 +45,16 @@ class ApiError(Exception):
         *,
         param: str | None = None,
         headers: Mapping[str, str] | None = None,
+        loading: Mapping[str, object] | None = None,
     ) -> None:
+        """`loading`: how far a model is that is not there yet."""
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
         self.param = param
         self.headers = dict(headers or {})
+        self.loading = loading
 
 
 class _Detail(msgspec.Struct):
@@ -66,6 +70,7 @@ class _Body(msgspec.Struct, omit_defaults=True):
     message: str
     request_id: str
     detail: list[_Detail] | None = None
+    loading: Mapping[str, object] | None = None
 
 
 def envelope(error: ApiError, request_id: str) -> bytes:
@@ -79,6 +84,7 @@ def envelope(error: ApiError, request_id: str) -> bytes:
         },
         message=error.message,
         request_id=request_id,
+        loading=error.loading,
     )
     if error.status == 422:
         loc = ["body", error.param] if error.param else ["body"]

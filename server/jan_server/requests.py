@@ -15,14 +15,14 @@ from jan_engine import EngineError
 from jan_server.body import Body, read_body
 from jan_server.config import Settings
 from jan_server.errors import OPENAI, ApiError, Dialect, dialect_of, from_engine
-from jan_server.inference.served_model import ServedModel
+from jan_server.inference.pool import Pool
 from jan_server.security.principal import Principal
 
 __all__ = [
     "HttpRequest",
+    "Models",
     "Route",
     "RouteFacts",
-    "Served",
     "describe",
     "error_body",
     "explain",
@@ -33,7 +33,7 @@ __all__ = [
 
 _log = logging.getLogger("jan_server")
 HttpRequest: TypeAlias = litestar.Request[Any, Any, State]
-Served: TypeAlias = NamedDependency[ServedModel]  # app.py provides it
+Models: TypeAlias = NamedDependency[Pool]  # app.py provides it
 
 
 class RouteFacts(msgspec.Struct, frozen=True, kw_only=True):

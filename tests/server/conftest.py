@@ -12,6 +12,7 @@ from jan_server.config import Settings
 from tests import models
 from tests.conftest import ROOT
 from tests.server.running import Running, running
+from tests.server.several import pool_of, write_speakers
 
 TEMPLATES = ROOT / "vendor/llama.cpp/tree/models/templates"
 QWEN = "Qwen-Qwen3-0.6B.jinja"  # reasons between tags, and calls tools with JSON between tags
@@ -87,4 +88,17 @@ def noisy_chat_server(model_folder: Path) -> Iterator[Running]:
     template = {"tokenizer.chat_template": (TEMPLATES / QWEN).read_text()}
     path = models.write_random(model_folder / "noisy.gguf", extra=template)
     with running(Settings(model=str(path), parallel=4, ctx_size=1024, threads=1)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def speakers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of four models, each of which says its name."""
+    return write_speakers(tmp_path_factory.mktemp("speakers"))
+
+
+@pytest.fixture
+def several(speakers: Path, tmp_path: Path) -> Iterator[Running]:
+    """Answers for them, two at a time."""
+    with pool_of(speakers, tmp_path, models_max=2) as server:
         yield server

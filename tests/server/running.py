@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -13,6 +14,7 @@ import msgspec
 import uvicorn
 from jan_server.app import create_app
 from jan_server.config import Settings
+from jan_server.inference.pool import Pool
 from jan_server.inference.served_model import ServedModel
 from jan_server.telemetry.observer import Observer
 
@@ -20,11 +22,17 @@ from jan_server.telemetry.observer import Observer
 class Running:
     """A server, and requests to it."""
 
-    def __init__(self, served: ServedModel, port: int) -> None:
-        self.served = served
+    def __init__(self, pool: Pool, port: int) -> None:
+        self.pool = pool
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
         self.client = httpx.Client(base_url=self.url, timeout=60)
+
+    @property
+    def served(self) -> ServedModel:
+        """The one model it was started with."""
+        assert self.pool.only is not None
+        return self.pool.only.served
 
     def get(self, path: str, **further: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own
         return self.client.get(path, **further)
@@ -63,10 +71,11 @@ def running(
     settings: Settings, *, wait: bool = True, observer: Observer | None = None
 ) -> Generator[Running]:
     """`wait`: until the model is loaded."""
-    served = ServedModel(settings)
+    home = tempfile.TemporaryDirectory()
+    pool = Pool(msgspec.structs.replace(settings, home=settings.home or home.name))
     loaded = threading.Event()
     config = uvicorn.Config(
-        create_app(served, on_loaded=loaded.set, observer=observer),
+        create_app(pool, on_loaded=loaded.set, observer=observer),
         port=0,
         http="httptools",
         ws="none",
@@ -83,12 +92,13 @@ def running(
             time.sleep(0.002)
         if wait:
             assert loaded.wait(60)
-            assert served.failure is None
+            assert pool.failure is None
         server_sockets = server.servers[0].sockets
-        with_client = Running(served, server_sockets[0].getsockname()[1])
+        with_client = Running(pool, server_sockets[0].getsockname()[1])
         with with_client.client:
             yield with_client
     finally:
         server.should_exit = True
         thread.join(30)
         assert not thread.is_alive()
+        home.cleanup()

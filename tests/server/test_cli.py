@@ -20,6 +20,7 @@ import trustme
 from jan_server.cli.settings import read_settings
 
 from tests import models
+from tests.library.hub import running_hub
 
 pytestmark = pytest.mark.unsanitized
 JAN = [sys.executable, "-m", "jan_server.cli.main", "serve"]
@@ -188,7 +189,6 @@ def test_keys_are_read_from_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "MODEL is required"),
         (["m", "--port", "x"], "--port"),
         (["m", "--port", "70000"], "--port"),
         (["m", "--parallel", "0"], "--parallel"),
@@ -204,3 +204,76 @@ def test_a_wrong_flag_is_named(
         read_settings(arguments, {})
     assert ended.value.code == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_model_is_served_by_its_name_or_fetched_first(tmp_path: Path) -> None:
+    content = models.write_alphabet(tmp_path / "a.gguf").read_bytes()
+    environment = {**ENVIRONMENT, "JAN_HOME": str(tmp_path / "home")}
+    with running_hub() as hub:
+        hub.add("owner/repo", "letters.gguf", content)
+        environment["HF_ENDPOINT"] = hub.url
+        for named in (("-hf", "owner/repo"), ("letters",)):
+            server = subprocess.Popen(
+                [*JAN, *named, "--port", "0", "-t", "1"],
+                stderr=subprocess.PIPE,
+                text=True,
+                env=environment,
+            )
+            url = url_of(server)
+            listed = httpx.get(url + "/v1/models").json()["data"]
+            assert [one["id"] for one in listed] == ["letters"]
+            server.terminate()
+            assert server.wait(20) == 0
+            assert server.stderr
+            server.stderr.close()
+        assert len(hub.bodies()) == 1
+
+
+def test_without_a_name_every_model_is_served(tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir()
+    models.write_alphabet(tmp_path / "theirs/letters.gguf")
+    server = start(
+        *("--home", str(tmp_path / "home"), "--models-dir", str(tmp_path / "theirs")),
+        *("--port", "0", "-t", "1"),
+    )
+    body = {"model": "letters", "prompt": "a", "max_tokens": 2}
+    answer = httpx.post(url_of(server) + "/v1/completions", json=body)
+    assert answer.json()["choices"][0]["text"] == "bc"
+    server.terminate()
+    assert server.wait(20) == 0
+    assert server.stderr
+    assert "Traceback" not in server.stderr.read()
+    server.stderr.close()
+
+
+@pytest.mark.parametrize("named", ["hf:owner/nothing", "https://127.0.0.1:9/a.gguf"])
+def test_a_model_that_cannot_be_fetched_is_one_line(tmp_path: Path, named: str) -> None:
+    environment = {**ENVIRONMENT, "JAN_HOME": str(tmp_path), "HF_ENDPOINT": "http://127.0.0.1:9"}
+    done = subprocess.run(
+        [*JAN, named, "--port", "0", "--offline"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_server_of_one_file_imports_no_database(tmp_path: Path) -> None:
+    model = models.write_alphabet(tmp_path / "letters.gguf")
+    script = (
+        "import sys\n"
+        "from jan_server.cli import main, running\n"
+        "import jan_server.cli.serve\n"
+        "heavy = {'sqlalchemy', 'alembic', 'httpx2', 'huggingface_hub'}\n"
+        "def served(*_): assert not heavy & set(sys.modules)\n"
+        "running.run_server = served\n"
+        f"assert main.main(['serve', {str(model)!r}, '--port', '0']) == 0\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

@@ -7,7 +7,7 @@ from typing import Any
 
 from jan_server.app import create_routes, routes_of
 from jan_server.config import Settings
-from jan_server.inference.served_model import ServedModel
+from jan_server.inference.pool import Pool
 
 from tests.server.running import Running
 
@@ -22,7 +22,7 @@ def test_the_document_has_every_route_and_every_reference_leads_somewhere(
         for path, operations in document["paths"].items()
         for method in operations
     }
-    routes = routes_of(create_routes(ServedModel(Settings(model="m"))))
+    routes = routes_of(create_routes(Pool(Settings(model="m"))))
     named = {(route.method, re.sub(r":\w+\}", "}", route.path)) for route in routes}
     assert described == named
     assert ("POST", "/v1/completions") in named

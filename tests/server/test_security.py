@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from jan_server.app import create_routes, routes_of
 from jan_server.config import Settings
-from jan_server.inference.served_model import ServedModel
+from jan_server.inference.pool import Pool
 from jan_server.security.browser import BrowserGuard
 
 from tests.server.running import Running, running
@@ -22,7 +22,7 @@ PUBLIC = {
 # In a server with nothing to serve: routes are the same.
 ROUTES = [
     (route.method, re.sub(r"\{.*?\}", "x", route.path))
-    for route in routes_of(create_routes(ServedModel(Settings(model="m"))))
+    for route in routes_of(create_routes(Pool(Settings(model="m"))))
 ]
 PROTECTED = [(method, path) for method, path in ROUTES if path not in PUBLIC]
 

@@ -15,11 +15,11 @@ from jan_server.cli.say import say
 from jan_server.cli.told import model_facts, print_json
 from jan_server.cli.verb import with_library
 from jan_server.library.downloads import Download
-from jan_server.library.library import Library
+from jan_server.library.library import Library, open_library
 from jan_server.library.records import StoredModel
-from jan_server.library.source import LocalSource, read_source
+from jan_server.library.source import LocalSource, Source, read_source
 
-__all__ = ["run"]
+__all__ = ["fetched", "run"]
 
 _FOLDERS = ("huggingface", "ollama")
 
@@ -68,6 +68,20 @@ def _tell(models: list[StoredModel], root: Path, *, json: bool) -> int:
         for model in models:
             print(model.id)
     return 0
+
+
+def fetched(source: Source, home: Path) -> StoredModel:
+    """For `jan serve`, which needs it before anything else. Raises ApiError."""
+
+    async def work() -> StoredModel:
+        library = await open_library(home)
+        try:
+            pulled = await library.pull(source)
+            return await _watched(pulled, quiet=False) if isinstance(pulled, Download) else pulled
+        finally:
+            await library.close()
+
+    return asyncio.run(work())
 
 
 async def _watched(download: Download, *, quiet: bool) -> StoredModel:

@@ -14,7 +14,7 @@ import uvicorn
 
 from jan_server.app import create_app
 from jan_server.cli.say import say
-from jan_server.inference.served_model import ServedModel
+from jan_server.inference.pool import Pool
 from jan_server.telemetry.observer import Observer
 from jan_server.telemetry.pulse import tell_pulse
 
@@ -32,24 +32,24 @@ class _Server(uvicorn.Server):
         yield
 
 
-def run_server(served: ServedModel, listening: socket.socket, observer: Observer) -> None:
+def run_server(pool: Pool, listening: socket.socket, observer: Observer) -> None:
     """Until a signal ends it, or the model does not load."""
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_run(served, listening, observer))
+        runner.run(_run(pool, listening, observer))
 
 
-async def _run(served: ServedModel, listening: socket.socket, observer: Observer) -> None:
-    settings = served.settings
+async def _run(pool: Pool, listening: socket.socket, observer: Observer) -> None:
+    settings = pool.settings
     port = listening.getsockname()[1]
 
     def on_loaded() -> None:
-        if served.failure is not None:
+        if pool.failure is not None:
             server.should_exit = True
         else:
-            say(_banner(served, port))
+            say(_banner(pool, port))
 
     config = uvicorn.Config(
-        create_app(served, on_loaded=on_loaded, observer=observer),
+        create_app(pool, on_loaded=on_loaded, observer=observer),
         http="httptools",
         ws="none",
         lifespan="on",
@@ -64,16 +64,17 @@ async def _run(served: ServedModel, listening: socket.socket, observer: Observer
     )
     server = _Server(config)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    _end_on_signals(server, served, observer)
-    say(f"loading {served.path}")
-    pulse = asyncio.create_task(tell_pulse(served.stats, _PULSE_S))
+    _end_on_signals(server, pool, observer)
+    if pool.only is not None:
+        say(f"loading {pool.only.served.path}")
+    pulse = asyncio.create_task(tell_pulse(pool.stats, _PULSE_S))
     try:
         await server.serve(sockets=[listening])
     finally:
         pulse.cancel()
 
 
-def _end_on_signals(server: uvicorn.Server, served: ServedModel, observer: Observer) -> None:
+def _end_on_signals(server: uvicorn.Server, pool: Pool, observer: Observer) -> None:
     """The first lets requests come to their end for a while, the second ends them, the third us."""
     loop = asyncio.get_running_loop()
     n_signals = 0
@@ -85,7 +86,7 @@ def _end_on_signals(server: uvicorn.Server, served: ServedModel, observer: Obser
             async with asyncio.timeout(timeout_s):
                 await observer.idle.wait()
         server.should_exit = True
-        await served.close()
+        await pool.close()
 
     def end(timeout_s: float) -> None:
         ending.add(loop.create_task(drain(timeout_s)))
@@ -93,9 +94,9 @@ def _end_on_signals(server: uvicorn.Server, served: ServedModel, observer: Obser
     def on_signal() -> None:
         nonlocal n_signals
         n_signals += 1
-        served.draining = True
+        pool.drain()
         if n_signals == 1:
-            timeout_s = served.settings.shutdown_timeout
+            timeout_s = pool.settings.shutdown_timeout
             if not observer.idle.is_set():
                 say(f"ending, within {timeout_s:g} s; once more to end at once")
             end(timeout_s)
@@ -116,14 +117,21 @@ def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
     return uvloop.Loop
 
 
-def _banner(served: ServedModel, port: int) -> str:
-    parallel = served.settings.parallel
-    host = served.settings.host
-    scheme = "https" if served.settings.ssl_certfile else "http"
-    url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
-    key = "key required" if served.settings.api_key else "no key required"
+def _banner(pool: Pool, port: int) -> str:
+    settings = pool.settings
+    scheme = "https" if settings.ssl_certfile else "http"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    key = "key required" if settings.api_key else "no key required"
+    return f"{_what_is_served(pool)}\n{scheme}://{host}:{port}/v1, {key}"
+
+
+def _what_is_served(pool: Pool) -> str:
+    settings = pool.settings
+    if pool.only is None:
+        most = f"{settings.models_max} at a time" if settings.models_max else "any number at a time"
+        return f"every model that `jan list` shows, {most}; `jan pull` gets more"
+    served = pool.only.served
     return (
-        f"{served.id}: {served.model.facts.description}, {parallel} requests side by side "
-        f"of up to {served.n_ctx} tokens\n"
-        f"{url}/v1, {key}"
+        f"{served.id}: {served.model.facts.description}, {settings.parallel} requests side by side "
+        f"of up to {served.n_ctx} tokens"
     )

@@ -1,4 +1,4 @@
-"""`jan serve MODEL`: from flags to a socket and a model that loads."""
+"""`jan serve [MODEL]`: from flags to a socket and a model that loads."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import socket
 import ssl
 
 from jan_engine import build_info
+from jan_server.cli.named import with_file
 from jan_server.cli.say import say
 from jan_server.cli.settings import read_settings
 from jan_server.config import Settings
-from jan_server.inference.served_model import ServedModel
+from jan_server.errors import ApiError
+from jan_server.inference.pool import Pool
 from jan_server.telemetry.log import start_logging
 from jan_server.telemetry.observer import Observer
 from jan_server.telemetry.trace import open_tracer
@@ -23,6 +25,10 @@ def run(arguments: list[str]) -> int:
     settings = read_settings(arguments)
     start_logging(settings.log_format, settings.log_level)
     try:
+        settings = with_file(settings)
+    except ApiError as error:
+        return _failed(error.message)
+    try:
         observer = _observer(settings)
     except ImportError:
         return _failed("otlp_endpoint: spans need the extra otel: pip install 'jan-engine[otel]'")
@@ -32,15 +38,15 @@ def run(arguments: list[str]) -> int:
         listening = _listen(settings.host, settings.port)
     except OSError as error:
         return _failed(_why_not(error, settings))
-    served = ServedModel(settings)
-    served.begin()
+    pool = Pool(settings)
+    pool.begin()
     # The web packages take as long to import as a small model to load: side by side.
     from jan_server.cli.running import run_server
 
-    run_server(served, listening, observer)
+    run_server(pool, listening, observer)
     if observer.tracer is not None:
         observer.tracer.close()
-    return _failed(str(served.failure)) if served.failure is not None else 0
+    return _failed(str(pool.failure)) if pool.failure is not None else 0
 
 
 def _listen(host: str, port: int) -> socket.socket:

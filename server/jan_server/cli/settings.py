@@ -27,6 +27,8 @@ def read_settings(arguments: list[str], environment: Mapping[str, str] = os.envi
     for field in _fields():
         _add(parser, field)
     flags = {k: v for k, v in vars(parser.parse_args(arguments)).items() if v is not None}
+    if "model_by_flag" in flags:
+        flags["model"] = flags.pop("model_by_flag")
     key_file = flags.pop("api_key_file", environment.get("JAN_API_KEY_FILE"))
     given: dict[str, Any] = {}
     for field in _fields():
@@ -35,8 +37,6 @@ def read_settings(arguments: list[str], environment: Mapping[str, str] = os.envi
             given[field.name] = flags[field.name]
         elif variable:
             given[field.name] = variable.split(",") if _is_list(field) else variable
-    if "model" not in given:
-        parser.error("MODEL is required: a GGUF file")
     try:
         if key_file:
             keys = Path(key_file).read_text().split()
@@ -82,6 +82,14 @@ def _add(parser: argparse.ArgumentParser, field: inspect.Field) -> None:
     spellings: tuple[str, ...] = facts.get("flags", ())
     if field.name == "model":
         parser.add_argument("model", nargs="?", help=description, metavar="MODEL")
+        for short, long, prefix in (("-m", "--model", ""), ("-hf", "--hf-repo", "hf:")):
+            parser.add_argument(
+                short,
+                long,
+                dest="model_by_flag",
+                type=prefix.__add__,
+                help="the same, as llama-server's flag" + (", of a hub" if prefix else ""),
+            )
         return
     flags = ("--" + field.name.replace("_", "-"), *spellings)
     if isinstance(kind, inspect.BoolType):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -40,7 +39,6 @@ class ServedModel:
         self.settings = settings
         self.path = Path(settings.model)
         self.id = settings.alias or self.path.name.removesuffix(".gguf")
-        self.started_s = time.time()
         self.failure: Exception | None = None
         self.draining = False
         self.admission = Admission(settings.max_queued_tokens)
@@ -49,7 +47,13 @@ class ServedModel:
         self._template: ChatTemplate | InvalidRequest | None = None
         self._embedders: dict[Pooling, asyncio.Task[Embedder]] = {}
         self._given_up = threading.Event()
+        self._loaded = 0.0
         self._opening: Future[tuple[Model, AsyncEngine | None]] | None = None
+
+    @property
+    def load_progress(self) -> float:
+        """From 0 to 1."""
+        return 1.0 if self._model is not None else self._loaded
 
     @property
     def is_ready(self) -> bool:
@@ -90,19 +94,6 @@ class ServedModel:
         model = self.model
         return model.facts.n_ctx_train if self._engine is None else self._engine.core.n_ctx
 
-    def named(self, model_id: str | None) -> ServedModel:
-        """This model, if that is its id. Raises 404, and 503 to whoever comes when the server is
-        about to end: what runs by then may go on.
-        """
-        if model_id is not None and model_id != self.id:
-            message = f"There is no model '{model_id}'"
-            raise ApiError(404, "model_not_found", message, param="model")
-        if self.draining:
-            ending = _not_now("service_unavailable", "The server is about to end")
-            ending.headers["Connection"] = "close"  # so that the caller's pool finds another one
-            raise ending
-        return self
-
     def stats(self) -> dict[str, Any] | None:
         """The engine's; None while there is none."""
         return None if self._engine is None else self._engine.stats()
@@ -139,6 +130,15 @@ class ServedModel:
         if isinstance(self._template, ChatTemplate):
             return self._template.source
         return self.model.chat_template() or ""
+
+    async def release(self) -> None:
+        """Give the memory back. Only once it is closed, and nobody computes with it."""
+        for task in self._embedders.values():
+            task.cancel()
+        held = [self._model, self._engine, self._template, self._embedders, self._opening]
+        self._model, self._engine, self._template, self._opening = None, None, None, None
+        self._embedders = {}
+        await asyncio.to_thread(held.clear)  # unmapping gigabytes takes its time
 
     async def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> list[int]:
         model = self.model
@@ -204,7 +204,8 @@ class ServedModel:
             _log.warning("the model's chat template cannot be used: %s", error)
             return error
 
-    def _stop_if_given_up(self, _fraction: float) -> None:
+    def _stop_if_given_up(self, fraction: float) -> None:
+        self._loaded = fraction
         if self._given_up.is_set():
             raise Cancelled("the server ends")
 

@@ -27,7 +27,7 @@ def _tell(before: dict[str, Any], now: dict[str, Any], seconds: float) -> None:
     def rate(key: str) -> float:
         return float((now[key] - before[key]) / seconds)
 
-    if now["n_steps"] == before["n_steps"]:
+    if now["n_steps"] <= before["n_steps"]:  # fewer: of another engine
         return
     fields = {
         "running": now["n_running"],

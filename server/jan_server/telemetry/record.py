@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
 
 import msgspec
@@ -33,6 +34,7 @@ class Record(msgspec.Struct, kw_only=True):
     status: int = 0  # 0: the caller left before there was one
     n_choices: int = 0  # sequences that were submitted
     generated: list[Generated] = []
+    at_end: list[Callable[[], None]] = []  # what the request holds until its last byte
     began_s: float = msgspec.field(default_factory=time.monotonic)
     ended_s: float = 0.0
 

@@ -14,8 +14,8 @@ from jan_server.api.chat.service import begin
 from jan_server.api.chat.stream import stream_chat
 from jan_server.requests import (
     HttpRequest,
+    Models,
     RouteFacts,
-    Served,
     describe,
     explain,
     principal_of,
@@ -30,15 +30,15 @@ _FACTS = RouteFacts(
 
 
 @post("/v1/chat/completions", opt=describe(_FACTS))
-async def create_chat_completion(body: RawBody, request: HttpRequest, served: Served) -> ASGIApp:
+async def create_chat_completion(body: RawBody, request: HttpRequest, pool: Models) -> ASGIApp:
     """Answer a conversation."""
     asked = read(ChatRequest, body, request)
-    job = await begin(asked, served, principal_of(request))
+    job = await begin(asked, pool, principal_of(request))
     if not asked.stream:
         return WholeAnswer(job.whole, job.choices.leave)
     return EventStream(
         partial(stream_chat, job),
         job.choices.leave,
         partial(explain, request),
-        served.settings.ping_s,
+        pool.settings.ping_s,
     )

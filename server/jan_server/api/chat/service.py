@@ -48,6 +48,7 @@ from jan_server.inference.generation import (
     sampling_of,
     token_limit,
 )
+from jan_server.inference.pool import Pool
 from jan_server.inference.probabilities import TokenProbability, token_probabilities
 from jan_server.inference.served_model import ServedModel
 from jan_server.security.principal import Principal
@@ -55,9 +56,9 @@ from jan_server.security.principal import Principal
 __all__ = ["ChatJob", "begin"]
 
 
-async def begin(asked: ChatRequest, served: ServedModel, principal: Principal) -> ChatJob:
+async def begin(asked: ChatRequest, pool: Pool, principal: Principal) -> ChatJob:
     """Check everything and submit every choice; or raise, and nothing runs."""
-    served = served.named(asked.model)
+    served = await pool.lease(asked.model)
     refuse_what_is_missing(asked, served.engine.core.n_parallel)
     _refuse_what_is_missing(asked)
     name, constraint = asked_constraint(asked)

@@ -33,6 +33,7 @@ from jan_server.inference.generation import (
     token_limit,
 )
 from jan_server.inference.infill import around_gap
+from jan_server.inference.pool import Pool
 from jan_server.inference.probabilities import (
     CompletionLogprobs,
     Legacy,
@@ -52,11 +53,9 @@ class Prompt(NamedTuple):
     tokens: list[int]
 
 
-async def begin(
-    asked: CompletionRequest, served: ServedModel, principal: Principal
-) -> CompletionJob:
+async def begin(asked: CompletionRequest, pool: Pool, principal: Principal) -> CompletionJob:
     """Check everything and submit every choice; or raise, and nothing runs."""
-    served = served.named(asked.model)
+    served = await pool.lease(asked.model)
     refuse_what_is_missing(asked, served.engine.core.n_parallel)
     _refuse_what_contradicts(asked)
     prompts = [await _read(one, asked.suffix, served) for one in _given_prompts(asked.prompt)]

@@ -9,7 +9,7 @@ from litestar.types import ASGIApp
 from jan_server.answers import WholeAnswer
 from jan_server.api.embeddings.schemas import EmbeddingList, EmbeddingRequest
 from jan_server.api.embeddings.service import begin
-from jan_server.requests import HttpRequest, RouteFacts, Served, describe, read
+from jan_server.requests import HttpRequest, Models, RouteFacts, describe, read
 
 __all__ = ["create_embedding"]
 
@@ -17,7 +17,7 @@ _FACTS = RouteFacts(tag="Embeddings", reads=EmbeddingRequest, gives=EmbeddingLis
 
 
 @post("/v1/embeddings", opt=describe(_FACTS))
-async def create_embedding(body: RawBody, request: HttpRequest, served: Served) -> ASGIApp:
+async def create_embedding(body: RawBody, request: HttpRequest, pool: Models) -> ASGIApp:
     """The vectors of some texts, each of length one."""
-    job = await begin(read(EmbeddingRequest, body, request), served)
+    job = await begin(read(EmbeddingRequest, body, request), pool)
     return WholeAnswer(job.whole, job.leave)

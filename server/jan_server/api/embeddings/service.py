@@ -17,15 +17,16 @@ from jan_server.api.embeddings.schemas import (
     EmbeddingUsage,
 )
 from jan_server.errors import ApiError
+from jan_server.inference.pool import Pool
 from jan_server.inference.served_model import ServedModel
 from jan_server.inference.vectors import VectorJob
 
 __all__ = ["EmbeddingJob", "begin"]
 
 
-async def begin(asked: EmbeddingRequest, served: ServedModel) -> EmbeddingJob:
+async def begin(asked: EmbeddingRequest, pool: Pool) -> EmbeddingJob:
     """Check everything and tokenise; or raise, and nothing runs."""
-    served = served.named(asked.model)
+    served = await pool.lease(asked.model)
     given = [asked.input] if isinstance(asked.input, str) else asked.input
     tokens = [one for one in given if isinstance(one, int)]
     if tokens and len(tokens) < len(given):

@@ -16,7 +16,7 @@ from jan_server.api.extras.schemas import (
     TokenPiece,
 )
 from jan_server.inference.served_model import ServedModel
-from jan_server.requests import HttpRequest, RouteFacts, Served, describe, read
+from jan_server.requests import HttpRequest, Models, RouteFacts, describe, read
 
 __all__ = ["count_tokens", "detokenize", "tokenize"]
 
@@ -26,9 +26,10 @@ _DETOKENIZE = RouteFacts(tag="Extras", reads=DetokenizeRequest, gives=Detokenize
 
 
 @post("/extras/tokenize", opt=describe(_TOKENIZE), status_code=200)
-async def tokenize(body: RawBody, request: HttpRequest, served: Served) -> TokenList | PieceList:
+async def tokenize(body: RawBody, request: HttpRequest, pool: Models) -> TokenList | PieceList:
     """The tokens of a text."""
     asked = read(TokenizeRequest, body, request)
+    served = await pool.lease(asked.model)
     tokens = await _tokens(asked, served)
     if asked.with_pieces:
         return PieceList([_piece(token, served.model) for token in tokens])
@@ -36,16 +37,17 @@ async def tokenize(body: RawBody, request: HttpRequest, served: Served) -> Token
 
 
 @post("/extras/tokenize/count", opt=describe(_COUNT), status_code=200)
-async def count_tokens(body: RawBody, request: HttpRequest, served: Served) -> TokenCount:
+async def count_tokens(body: RawBody, request: HttpRequest, pool: Models) -> TokenCount:
     """How many tokens a text has."""
-    return TokenCount(len(await _tokens(read(TokenizeRequest, body, request), served)))
+    asked = read(TokenizeRequest, body, request)
+    return TokenCount(len(await _tokens(asked, await pool.lease(asked.model))))
 
 
 @post("/extras/detokenize", opt=describe(_DETOKENIZE), status_code=200)
-async def detokenize(body: RawBody, request: HttpRequest, served: Served) -> Detokenized:
+async def detokenize(body: RawBody, request: HttpRequest, pool: Models) -> Detokenized:
     """The text of these tokens."""
     asked = read(DetokenizeRequest, body, request)
-    model = served.named(asked.model).model
+    model = (await pool.lease(asked.model)).model
     for token in asked.tokens:
         if not 0 <= token < model.vocab.n_tokens:
             raise InvalidRequest(f"tokens: {token} is outside the vocabulary")
@@ -54,7 +56,7 @@ async def detokenize(body: RawBody, request: HttpRequest, served: Served) -> Det
 
 
 async def _tokens(asked: TokenizeRequest, served: ServedModel) -> list[int]:
-    return await served.named(asked.model).tokenize(
+    return await served.tokenize(
         asked.input,
         add_special=bool(asked.add_special),
         parse_special=asked.parse_special is not False,

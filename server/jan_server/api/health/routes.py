@@ -9,7 +9,7 @@ from litestar import MediaType, Response, get
 from litestar.params import FromPath
 
 from jan_engine import build_info
-from jan_server.requests import RouteFacts, Served, describe
+from jan_server.requests import Models, RouteFacts, describe
 
 __all__ = ["HANDLERS"]
 
@@ -69,28 +69,28 @@ async def healthcheck() -> str:
 
 
 @get("/readyz", opt=describe(_STATUS))
-async def readyz(served: Served) -> Response[Status]:
+async def readyz(pool: Models) -> Response[Status]:
     """200 once the model answers; 503 before, and while the server ends."""
-    if served.is_ready and served.is_alive:
+    if pool.is_ready and pool.is_alive:
         return Response(Status("ready"))
     return Response(Status("not_ready"), status_code=503)
 
 
 @get("/v1/version", opt=describe(RouteFacts(gives=Version, public=True, tag="Health")))
-async def version(served: Served) -> Version:
+async def version(pool: Models) -> Version:
     """What this server was built from."""
     build = build_info()
-    started = datetime.fromtimestamp(served.started_s, UTC)
+    started = datetime.fromtimestamp(pool.started_s, UTC)
     return Version(build.version, build.llama_cpp_build, _text(started))
 
 
 @get("/v1/status", opt=describe(RouteFacts(gives=Components, tag="Health")))
-async def status(served: Served) -> Components:
+async def status(pool: Models) -> Components:
     """Each part of the server."""
-    model = "unhealthy" if served.is_ready and not served.is_alive else "healthy"
+    model = "unhealthy" if pool.is_ready and not pool.is_alive else "healthy"
     return Components(
         "healthy",
-        model if served.is_ready else "degraded",
+        model if pool.is_ready else "degraded",
         "not_configured",
         ExternalApis("not_configured"),
     )

@@ -15,8 +15,8 @@ from jan_server.api.messages.stream import stream_message
 from jan_server.errors import ANTHROPIC
 from jan_server.requests import (
     HttpRequest,
+    Models,
     RouteFacts,
-    Served,
     describe,
     explain,
     principal_of,
@@ -32,22 +32,22 @@ _COUNT = RouteFacts(tag="Messages", reads=CountRequest, gives=InputTokens, diale
 
 
 @post("/v1/messages", opt=describe(_CREATE))
-async def create_message(body: RawBody, request: HttpRequest, served: Served) -> ASGIApp:
+async def create_message(body: RawBody, request: HttpRequest, pool: Models) -> ASGIApp:
     """Answer a conversation, in Anthropic's words."""
     asked = read(MessageRequest, body, request)
-    job = await begin(asked, served, principal_of(request))
+    job = await begin(asked, pool, principal_of(request))
     if not asked.stream:
         return WholeAnswer(job.whole, job.choices.leave)
     return EventStream(
         partial(stream_message, job),
         job.choices.leave,
         partial(explain, request),
-        served.settings.ping_s,
+        pool.settings.ping_s,
         ANTHROPIC,
     )
 
 
 @post("/v1/messages/count_tokens", opt=describe(_COUNT), status_code=200)
-async def count_message_tokens(body: RawBody, request: HttpRequest, served: Served) -> InputTokens:
+async def count_message_tokens(body: RawBody, request: HttpRequest, pool: Models) -> InputTokens:
     """The tokens of a prompt, without an answer."""
-    return await count(read(CountRequest, body, request), served)
+    return await count(read(CountRequest, body, request), pool)

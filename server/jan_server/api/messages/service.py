@@ -25,21 +25,22 @@ from jan_server.inference.chat_prompt import ReadyChat, prepare
 from jan_server.inference.chat_reader import ChatReader
 from jan_server.inference.choice import Choices
 from jan_server.inference.generation import GenerationFields, engine_request, sampling_of
+from jan_server.inference.pool import Pool
 from jan_server.inference.served_model import ServedModel
 from jan_server.security.principal import Principal
 
 __all__ = ["MessageJob", "begin", "count"]
 
 
-async def begin(asked: MessageRequest, served: ServedModel, principal: Principal) -> MessageJob:
+async def begin(asked: MessageRequest, pool: Pool, principal: Principal) -> MessageJob:
     """Check everything and submit; or raise, and nothing runs."""
-    served = served.named(asked.model)
+    served = await pool.lease(asked.model)
     return MessageJob(asked, served, principal, await _ready(asked, served))
 
 
-async def count(asked: CountRequest, served: ServedModel) -> InputTokens:
+async def count(asked: CountRequest, pool: Pool) -> InputTokens:
     """The tokens of the prompt that this would be."""
-    return InputTokens(len((await _ready(asked, served.named(asked.model))).tokens))
+    return InputTokens(len((await _ready(asked, await pool.lease(asked.model))).tokens))
 
 
 async def _ready(asked: CountRequest, served: ServedModel) -> ReadyChat:

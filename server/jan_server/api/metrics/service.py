@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from jan_server.api.metrics.text_format import Page
+from jan_server.inference.pool import Pool
 from jan_server.inference.served_model import ServedModel
 from jan_server.telemetry.histogram import Histogram
 from jan_server.telemetry.meter import Meter
@@ -44,19 +45,32 @@ _ENGINE_HISTOGRAMS = {
 _PREFIXES = ("jan", "vllm")
 
 
-def exposition(served: ServedModel, meter: Meter) -> str:
+def exposition(pool: Pool, meter: Meter) -> str:
+    """Of every engine in memory, by its model's name, and of the server."""
+    only = pool.only
+    page = Page()
+    engines = [only.served] if only is not None else [one.served for one in pool.residents()]
+    for served in engines:
+        if only is not None or served.stats() is not None:
+            _tell_engine(page.about(model_name=served.id), served)
+    page.about(model_name=only.id if only is not None else "")
+    _tell_tokens_of_requests(page, meter)
+    _tell_requests(page, meter)
+    if only is None:
+        page.gauge("jan:models_loaded", len(engines), "Models in memory, or on their way.")
+    return page.text()
+
+
+def _tell_engine(page: Page, served: ServedModel) -> None:
     engine = served.engine
     stats = engine.stats()
-    page = Page(model_name=served.id)
     _tell_load(page, stats, engine.core.n_cells, served.admission.n_tokens)
-    _tell_tokens(page, stats, meter)
+    _tell_tokens(page, stats)
     for name, (key, meaning) in _COUNTERS.items():
         page.counter(f"jan:{name}", stats[key], meaning)
     for name, (key, meaning) in _ENGINE_HISTOGRAMS.items():
         told = stats[key]
         page.histogram(f"jan:{name}", told["limits"], told["counts"], told["sum"], meaning)
-    _tell_requests(page, meter)
-    return page.text()
 
 
 def _tell_load(page: Page, stats: dict[str, Any], n_cells: int, n_queued: int) -> None:
@@ -87,12 +101,15 @@ def _tell_load(page: Page, stats: dict[str, Any], n_cells: int, n_queued: int) -
     )
 
 
-def _tell_tokens(page: Page, stats: dict[str, Any], meter: Meter) -> None:
+def _tell_tokens(page: Page, stats: dict[str, Any]) -> None:
     prompt_tokens = stats["n_prompt_tokens"] + stats["n_cached_tokens"]
     page.counter("jan:prompt_tokens_total", prompt_tokens, "Tokens of prompts.")
     page.counter(
         "jan:prefix_cache_queries_total", prompt_tokens, "Prompt tokens looked up in the cache."
     )
+
+
+def _tell_tokens_of_requests(page: Page, meter: Meter) -> None:
     page.counter(
         "jan:generation_tokens_total",
         meter.generation_tokens.sum,

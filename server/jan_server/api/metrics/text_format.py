@@ -8,10 +8,17 @@ __all__ = ["Page"]
 
 
 class Page:
-    def __init__(self, **labels: str) -> None:
-        """`labels` are on every sample."""
+    """Samples of one name stand together, whenever they are told."""
+
+    def __init__(self) -> None:
+        self._labels: dict[str, str] = {}
+        self._families: dict[str, list[str]] = {}
+        self._family_lines: list[str] = []  # of the family that is being told
+
+    def about(self, **labels: str) -> Page:
+        """`labels` are on every sample from now on."""
         self._labels = labels
-        self._lines: list[str] = []
+        return self
 
     def counter(self, name: str, value: float, meaning: str) -> None:
         self._family(name, "counter", meaning, [({}, value)])
@@ -39,7 +46,7 @@ class Page:
         self._sample(f"{name}_count", {}, total)
 
     def text(self) -> str:
-        return "\n".join(self._lines) + "\n"
+        return "\n".join(line for lines in self._families.values() for line in lines) + "\n"
 
     def _family(
         self,
@@ -55,12 +62,13 @@ class Page:
             self._sample(name, labels, value)
 
     def _head(self, name: str, kind: str, meaning: str) -> None:
-        self._lines += [f"# HELP {name} {meaning}", f"# TYPE {name} {kind}"]
+        head = [f"# HELP {name} {meaning}", f"# TYPE {name} {kind}"]
+        self._family_lines = self._families.setdefault(name, head)
 
     def _sample(self, name: str, labels: Mapping[str, str], value: float) -> None:
         pairs = {**self._labels, **labels}
         inside = ",".join(f'{key}="{_escaped(text)}"' for key, text in pairs.items())
-        self._lines.append(f"{name}{{{inside}}} {value}")
+        self._family_lines.append(f"{name}{{{inside}}} {value}")
 
 
 def _escaped(text: str) -> str:

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
-import msgspec
+from typing import Annotated, Any
 
-__all__ = ["ModelInfo", "ModelList"]
+import msgspec
+from msgspec import Meta
+
+__all__ = [
+    "Catalog",
+    "CatalogArchitecture",
+    "CatalogList",
+    "ModelAction",
+    "ModelDeleted",
+    "ModelInfo",
+    "ModelList",
+    "Provider",
+    "ProviderList",
+    "PullRequest",
+    "StartRequest",
+]
 
 
 class ModelInfo(msgspec.Struct, kw_only=True):
@@ -34,7 +49,7 @@ class ModelInfo(msgspec.Struct, kw_only=True):
     type: str = "model"
     state: str | None = "ready"
     settings: dict[str, str]
-    parameters: dict[str, str]
+    parameters: dict[str, Any]  # texts in a list, numbers where one model is told
     metadata: dict[str, str]
     assets: list[str]
 
@@ -47,3 +62,99 @@ class ModelList(msgspec.Struct, kw_only=True):
     has_more: bool = False
     total: int
     next_after: str | None = None
+
+
+class PullRequest(msgspec.Struct, kw_only=True):
+    """Where to get a model. One of the first four, by whichever name a client knows."""
+
+    source_url: str | None = None
+    url: str | None = None
+    model: str | None = None
+    id: str | None = None  # what to call it, beside one of the others
+    sha256: str | None = None
+    filename: str | None = None  # what to call it is made from this
+    mmproj: bool | None = None
+    wait: bool | None = None  # answer when it is here
+
+
+class StartRequest(msgspec.Struct, kw_only=True):
+    """Settings for this time, in place of the server's."""
+
+    model: str | None = None  # where the path does not say
+    ctx_len: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = None
+    ngl: Annotated[int, Meta(ge=-1, le=2**31 - 1)] | None = None
+    n_parallel: Annotated[int, Meta(ge=1, le=256)] | None = None
+    embedding: bool | None = None  # every model makes vectors here
+
+
+class ModelAction(msgspec.Struct, kw_only=True):
+    id: str
+    object: str = "model"
+    state: str
+
+
+class ModelDeleted(msgspec.Struct, kw_only=True):
+    id: str
+    object: str = "model"
+    deleted: bool = True
+
+
+class CatalogArchitecture(msgspec.Struct, kw_only=True):
+    modality: str = "text->text"
+    input_modalities: list[str] = msgspec.field(default_factory=lambda: ["text"])
+    output_modalities: list[str] = msgspec.field(default_factory=lambda: ["text"])
+    tokenizer: str
+    instruct_type: str | None = None
+
+
+class Catalog(msgspec.Struct, kw_only=True):
+    id: str
+    public_id: str
+    model_display_name: str
+    description: str
+    notes: str = ""
+    family: str
+    tags: list[str]
+    context_length: int
+    architecture: CatalogArchitecture
+    supported_parameters: dict[str, Any]
+    supports_images: bool = False
+    supports_embeddings: bool = True
+    supports_reasoning: bool = False
+    supports_instruct: bool
+    supports_audio: bool = False
+    supports_video: bool = False
+    supports_tools: bool
+    supports_browser: bool = False
+    active: bool = True
+    experimental: bool = False
+    is_moderated: bool = False
+    requires_feature_flag: str | None = None
+    status: str = "filled"
+    extras: dict[str, str]
+    created_at: int
+    updated_at: int
+    last_synced_at: int
+
+
+class CatalogList(msgspec.Struct, kw_only=True):
+    object: str = "list"
+    data: list[Catalog]
+
+
+class Provider(msgspec.Struct, kw_only=True):
+    id: str = "jan"
+    name: str = "Jan"
+    vendor: str = "jan"
+    base_url: str
+    category: str = "llm"
+    active: bool = True
+    endpoints: list[dict[str, Any]]
+    default_provider_image_generate: bool = False
+    default_provider_image_edit: bool = False
+    metadata: dict[str, str] = {}
+
+
+class ProviderList(msgspec.Struct, kw_only=True):
+    object: str = "list"
+    data: list[Provider]

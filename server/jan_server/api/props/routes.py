@@ -8,7 +8,7 @@ import msgspec
 from litestar import get
 
 from jan_server.inference.details import fingerprint
-from jan_server.requests import RouteFacts, Served, describe
+from jan_server.requests import Models, RouteFacts, describe
 
 __all__ = ["props"]
 
@@ -25,8 +25,9 @@ class Props(msgspec.Struct, kw_only=True):
 
 
 @get("/props", opt=describe(RouteFacts(tag="Models", gives=Props)))
-async def props(served: Served) -> Props:
+async def props(pool: Models) -> Props:
     """The model, its templates, and how many requests run side by side."""
+    served = pool.current()
     model = served.model
     vocab = model.vocab
 

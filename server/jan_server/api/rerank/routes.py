@@ -9,7 +9,7 @@ from litestar.types import ASGIApp
 from jan_server.answers import WholeAnswer
 from jan_server.api.rerank.schemas import RankedList, RerankRequest
 from jan_server.api.rerank.service import begin
-from jan_server.requests import HttpRequest, RouteFacts, Served, describe, read
+from jan_server.requests import HttpRequest, Models, RouteFacts, describe, read
 
 __all__ = ["rerank"]
 
@@ -17,7 +17,7 @@ _FACTS = RouteFacts(tag="Embeddings", reads=RerankRequest, gives=RankedList)
 
 
 @post("/v1/rerank", opt=describe(_FACTS))
-async def rerank(body: RawBody, request: HttpRequest, served: Served) -> ASGIApp:
+async def rerank(body: RawBody, request: HttpRequest, pool: Models) -> ASGIApp:
     """Documents in the order in which they answer a query."""
-    job = await begin(read(RerankRequest, body, request), served)
+    job = await begin(read(RerankRequest, body, request), pool)
     return WholeAnswer(job.whole, job.leave)

@@ -7,15 +7,16 @@ import msgspec
 from jan_engine import Pooling
 from jan_server.api.rerank.schemas import RankedDocument, RankedList, RerankRequest, RerankUsage
 from jan_server.errors import ApiError
+from jan_server.inference.pool import Pool
 from jan_server.inference.served_model import ServedModel
 from jan_server.inference.vectors import VectorJob, pair
 
 __all__ = ["RerankJob", "begin"]
 
 
-async def begin(asked: RerankRequest, served: ServedModel) -> RerankJob:
+async def begin(asked: RerankRequest, pool: Pool) -> RerankJob:
     """Check everything and tokenise; or raise, and nothing runs."""
-    served = served.named(asked.model)
+    served = await pool.lease(asked.model)
     if not served.model.can_rank:
         raise ApiError(501, "not_implemented", f"The model '{served.id}' has no head that ranks")
     if not asked.documents:

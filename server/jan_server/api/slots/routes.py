@@ -7,7 +7,7 @@ from litestar import get
 from litestar.params import FromQuery
 
 from jan_server.errors import ApiError
-from jan_server.requests import RouteFacts, Served, describe
+from jan_server.requests import Models, RouteFacts, describe
 
 __all__ = ["slots"]
 
@@ -23,9 +23,9 @@ class Slot(msgspec.Struct, kw_only=True):
 
 
 @get("/slots", opt=describe(RouteFacts(tag="Models", gives=Slot, gives_list=True)))
-async def slots(served: Served, fail_on_no_slot: FromQuery[bool] = False) -> list[Slot]:
+async def slots(pool: Models, fail_on_no_slot: FromQuery[bool] = False) -> list[Slot]:
     """Every place a request can run in. With `fail_on_no_slot` 503 if all are busy."""
-    engine = served.engine
+    engine = pool.current().engine
     n_busy = engine.stats()["n_running"]
     places = range(engine.core.n_parallel)
     if fail_on_no_slot and n_busy >= len(places):

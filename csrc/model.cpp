@@ -3,6 +3,7 @@
 #include "abort_guard.h"
 #include "backend.h"
 #include "error.h"
+#include "kernels/matrix_switch.h"
 #include "log.h"
 
 namespace jan {
@@ -21,6 +22,14 @@ llama_load_mode load_mode_of(const load_options & options) {
     }
     return options.mlock ? LLAMA_LOAD_MODE_MLOCK : LLAMA_LOAD_MODE_NONE;
 }
+
+// Loading asks, on this thread, who lays out a tensor.
+class matrix_kernel_choice {
+  public:
+    explicit matrix_kernel_choice(bool ours) { jan_matrix_kernels_allow(ours); }
+    ~matrix_kernel_choice() { jan_matrix_kernels_allow(true); }
+    matrix_kernel_choice(const matrix_kernel_choice &) = delete;
+};
 
 // Upstream's "text by index" protocol: the result is the length whatever the room was.
 template <class Call> std::string text_of(const Call & call) {
@@ -50,6 +59,7 @@ std::shared_ptr<model> model::load(const load_options & options, load_progress &
 
     const log_capture log;
     const abort_guard guard;
+    const matrix_kernel_choice choice(options.matrix_kernels);
     llama_model * handle = llama_model_load_from_file(options.path.c_str(), params);
     if (progress.cancel) {
         if (handle) {

@@ -22,6 +22,7 @@ struct load_options {
     bool check_tensors = false;  // read every weight once and refuse NaN and infinity
     bool vocab_only = false;     // tokenise only; no weights are read
     bool repack = true;          // let the CPU backend rearrange weights for its kernels
+    bool matrix_kernels = true;  // and those be our own where we have any: csrc/kernels
     int n_gpu_layers = -1;       // -1 = all that a device takes
 };
 

@@ -130,6 +130,7 @@ cdef extern from "model.h" namespace "jan" nogil:
         bool check_tensors
         bool vocab_only
         bool repack
+        bool matrix_kernels
         int n_gpu_layers
 
     cdef cppclass load_progress:

@@ -28,6 +28,7 @@ class Model:
         check_tensors: bool,
         vocab_only: bool,
         repack: bool,
+        matrix_kernels: bool,
         n_gpu_layers: int,
     ) -> Self: ...
     def facts(self) -> dict[str, object]: ...

@@ -106,6 +106,7 @@ cdef class Model:
         bint check_tensors,
         bint vocab_only,
         bint repack,
+        bint matrix_kernels,
         int n_gpu_layers,
     ):
         cdef load_options options
@@ -115,6 +116,7 @@ cdef class Model:
         options.check_tensors = check_tensors
         options.vocab_only = vocab_only
         options.repack = repack
+        options.matrix_kernels = matrix_kernels
         options.n_gpu_layers = n_gpu_layers
         with nogil:
             self.shared = model.load(options, dereference(progress.shared))

@@ -72,15 +72,19 @@ class Model:
         check_tensors: bool = False,
         vocab_only: bool = False,
         repack: bool = True,
+        matrix_kernels: bool = True,
         n_gpu_layers: int = -1,
         on_progress: OnProgress | None = None,
     ) -> None:
         """Check the file, then load it. Raises ModelNotFound, BadModelFile or OutOfMemory.
 
+        The CPU computes with weights that are rearranged for it, where `matrix_kernels` is set by
+        kernels of our own; without `repack` they stay as they are in the file.
         `on_progress` is called on this thread with fractions from 0 to 1; raising from it, or
         Ctrl-C, cancels the load.
         """
         self.n_gpu_layers = native_int("n_gpu_layers", n_gpu_layers)
+        self.matrix_kernels = matrix_kernels and repack
         self.path = Path(path)
         self.header = gguf.check_model(self.path)
         backend.load()
@@ -94,6 +98,7 @@ class Model:
                 check_tensors=check_tensors,
                 vocab_only=vocab_only,
                 repack=repack,
+                matrix_kernels=matrix_kernels,
                 n_gpu_layers=self.n_gpu_layers,
             )
 

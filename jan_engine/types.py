@@ -242,7 +242,8 @@ def _kernel_key(model: Model, options: EngineOptions) -> str:
     ]
     rest = [options.kv_mode.value, options.cache_type, options.token_gap_s, options.slowdown]
     where = [device.description for device in devices()]
-    parts = [build_info(), where, model.n_gpu_layers, model.facts, running, rest]
+    how = [model.n_gpu_layers, model.matrix_kernels]
+    parts = [build_info(), where, how, model.facts, running, rest]
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
 

@@ -116,6 +116,7 @@ def test_a_cancelled_native_load_is_cancelled(random_path: Path) -> None:
             check_tensors=False,
             vocab_only=False,
             repack=True,
+            matrix_kernels=True,
             n_gpu_layers=0,
         )
 

@@ -170,7 +170,10 @@ class ServedModel:
     def _open(self) -> tuple[Model, AsyncEngine | None]:
         settings = self.settings
         model = Model(
-            self.path, n_gpu_layers=settings.n_gpu_layers, on_progress=self._stop_if_given_up
+            self.path,
+            n_gpu_layers=settings.n_gpu_layers,
+            matrix_kernels=settings.jan_kernels,
+            on_progress=self._stop_if_given_up,
         )
         self._template = self._read_template(model)
         n_ctx_train = model.facts.n_ctx_train

@@ -1,0 +1,110 @@
+// A step's weights from their packed bits into eight vectors of bytes.
+#pragma once
+
+#include "dot.h"
+#include "layout.h"
+
+#ifdef JAN_MATRIX_KERNELS
+
+namespace jan::kernels {
+
+// Every struct has: the packed size, the largest weight, what to take off each weight, and
+// unpack(), which is given where the lanes' first vector begins.
+
+template <int weight_offset> struct four_bits {
+    static constexpr size_t bytes = nibble_bytes;
+    static constexpr int largest = 15;
+    static constexpr int offset = weight_offset;
+
+    static void unpack(const uint8_t * from, ints * to) {
+        const ints low = every_byte(15);
+#    pragma GCC unroll 4
+        for (int v = 0; v < 4; ++v) {
+            const ints pair = load(from + 64 * v);
+            to[v] = both(pair, low);
+            to[v + 4] = both(shift_right<4>(pair), low);
+        }
+    }
+};
+
+template <int weight_offset> struct five_bits {
+    static constexpr size_t bytes = nibble_bytes + bit_plane_bytes;
+    static constexpr int largest = 31;
+    static constexpr int offset = weight_offset;
+
+    static void unpack(const uint8_t * from, ints * to) {
+        four_bits<0>::unpack(from, to);
+        const ints fifth = every_byte(16);
+        const ints plane = load(from + nibble_bytes);
+        to[0] = joined(to[0], shift_left<4>(plane), fifth);
+        to[1] = joined(to[1], shift_left<3>(plane), fifth);
+        to[2] = joined(to[2], shift_left<2>(plane), fifth);
+        to[3] = joined(to[3], shift_left<1>(plane), fifth);
+        to[4] = joined(to[4], plane, fifth);
+        to[5] = joined(to[5], shift_right<1>(plane), fifth);
+        to[6] = joined(to[6], shift_right<2>(plane), fifth);
+        to[7] = joined(to[7], shift_right<3>(plane), fifth);
+    }
+};
+
+template <int weight_offset> struct six_bits {
+    static constexpr size_t bytes = nibble_bytes + two_bit_planes_bytes;
+    static constexpr int largest = 63;
+    static constexpr int offset = weight_offset;
+
+    static void unpack(const uint8_t * from, ints * to) {
+        four_bits<0>::unpack(from, to);
+        const ints upper = every_byte(48);
+#    pragma GCC unroll 2
+        for (int half = 0; half < 2; ++half) {
+            const ints plane = load(from + nibble_bytes + 64 * half);
+            ints * four = to + 4 * half;
+            four[0] = joined(four[0], shift_left<4>(plane), upper);
+            four[1] = joined(four[1], shift_left<2>(plane), upper);
+            four[2] = joined(four[2], plane, upper);
+            four[3] = joined(four[3], shift_right<2>(plane), upper);
+        }
+    }
+};
+
+// Signed weights. The dot instruction takes them 128 too large; without it they stay as they are.
+inline ints for_dot(ints weights) {
+    return has_dot_instruction ? differing(weights, every_byte(-128)) : weights;
+}
+constexpr int largest_signed = has_dot_instruction ? 255 : 128;
+constexpr int offset_of_signed = has_dot_instruction ? 128 : 0;
+
+struct eight_bits {
+    static constexpr size_t bytes = whole_bytes;
+    static constexpr int largest = largest_signed;
+    static constexpr int offset = offset_of_signed;
+
+    static void unpack(const uint8_t * from, ints * to) {
+#    pragma GCC unroll 8
+        for (int v = 0; v < 8; ++v) {
+            to[v] = for_dot(load(from + 64 * v));
+        }
+    }
+};
+
+// Four bits that name one of sixteen values, spaced for weights that are normally distributed.
+constexpr int8_t nonlinear_values[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                                         1,    13,   25,  38,  53,  69,  89,  113};
+
+struct four_bits_nonlinear {
+    static constexpr size_t bytes = nibble_bytes;
+    static constexpr int largest = largest_signed;
+    static constexpr int offset = offset_of_signed;
+
+    static void unpack(const uint8_t * from, ints * to) {
+        four_bits<0>::unpack(from, to);
+#    pragma GCC unroll 8
+        for (int v = 0; v < 8; ++v) {
+            to[v] = for_dot(looked_up(nonlinear_values, to[v]));
+        }
+    }
+};
+
+}  // namespace jan::kernels
+
+#endif

@@ -1,0 +1,205 @@
+// Our matrix kernels against products in double precision, beside upstream's on the same input.
+#include "check.h"
+#include "kernels/matrix_switch.h"
+#include "matrix_product.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace {
+
+using matrix::product;
+using matrix::shape;
+
+constexpr ggml_type types[] = {GGML_TYPE_Q4_K,   GGML_TYPE_Q6_K,  GGML_TYPE_Q5_K, GGML_TYPE_Q8_0,
+                               GGML_TYPE_Q4_0,   GGML_TYPE_Q4_1,  GGML_TYPE_Q5_0, GGML_TYPE_Q5_1,
+                               GGML_TYPE_IQ4_NL, GGML_TYPE_IQ4_XS};
+
+std::vector<double> to_doubles(ggml_type type, const std::vector<uint8_t> & blocks, int64_t n) {
+    std::vector<float> plain(static_cast<size_t>(n));
+    ggml_get_type_traits(type)->to_float(blocks.data(), plain.data(), n);
+    return {plain.begin(), plain.end()};
+}
+
+// Numbers that become bytes without any rounding, whatever number of them shares a scale.
+std::vector<float> whole_numbers(size_t n, uint32_t seed) {
+    std::mt19937 random(seed);
+    std::vector<float> numbers(n);
+    for (size_t i = 0; i < n; ++i) {
+        numbers[i] = i % 32 == 7 ? 127.0f : static_cast<float>(static_cast<int>(random() % 255) - 127);
+    }
+    return numbers;
+}
+
+// Which matrix and which column of activations a column of the result is of.
+struct pairing {
+    int64_t expert, column;
+};
+
+std::vector<pairing> pairings(const shape & s, const std::vector<int32_t> & ids) {
+    std::vector<pairing> all;
+    for (int64_t c = 0; c < s.n_columns; ++c) {
+        for (int64_t u = 0; u < std::max<int64_t>(1, s.n_used); ++u) {
+            const int64_t i = c * s.n_used + u;
+            all.push_back(s.n_used ? pairing{ids[static_cast<size_t>(i)], s.input_per_use ? i : c}
+                                   : pairing{0, c});
+        }
+    }
+    return all;
+}
+
+double relative_error(const shape & s, const std::vector<pairing> & of, const std::vector<double> & weights,
+                      const std::vector<float> & activations, const std::vector<float> & found) {
+    double squares = 0, wrong = 0;
+    for (size_t c = 0; c < of.size(); ++c) {
+        for (int64_t r = 0; r < s.n_rows; ++r) {
+            const double * w = &weights[static_cast<size_t>((of[c].expert * s.n_rows + r) * s.k)];
+            const float * a = &activations[static_cast<size_t>(of[c].column * s.k)];
+            double sum = 0;
+            for (int64_t i = 0; i < s.k; ++i) {
+                sum += w[i] * static_cast<double>(a[i]);
+            }
+            const double d =
+                sum - static_cast<double>(found[c * static_cast<size_t>(s.n_rows) + static_cast<size_t>(r)]);
+            squares += sum * sum;
+            wrong += d * d;
+        }
+    }
+    return std::sqrt(wrong / squares);
+}
+
+struct errors {
+    double ours, upstreams;
+};
+
+errors errors_of(const shape & s, const std::vector<float> & activations, const std::vector<int32_t> & ids,
+                 int n_threads) {
+    const int64_t n_matrices = std::max<int64_t>(1, s.n_experts);
+    const auto blocks = matrix::quantised_weights(s.type, s.k, s.n_rows * n_matrices, 1);
+    const auto weights = to_doubles(s.type, blocks, s.k * s.n_rows * n_matrices);
+    const auto of = pairings(s, ids);
+    errors found{};
+    for (const bool with_ours : {true, false}) {
+        product p(s, with_ours, n_threads);
+        CHECK(p.taken());
+        p.set_weights(blocks);
+        p.set_activations(activations);
+        if (!ids.empty()) {
+            p.set_ids(ids);
+        }
+        p.compute();
+        (with_ours ? found.ours : found.upstreams) = relative_error(s, of, weights, activations, p.result());
+    }
+    return found;
+}
+
+void report(const shape & s, const char * what, const errors & e) {
+    std::fprintf(stderr, "%s %lld x %lld, %lld columns, %s: ours %.3g, upstream's %.3g\n",
+                 ggml_type_name(s.type), static_cast<long long>(s.k), static_cast<long long>(s.n_rows),
+                 static_cast<long long>(s.n_columns), what, e.ours, e.upstreams);
+}
+
+// Nothing is rounded but the sums: what is left is single precision.
+void check_exact(const shape & s, int n_threads, const std::vector<int32_t> & ids = {}) {
+    const int64_t n_inputs = s.n_columns * (s.input_per_use ? s.n_used : 1);
+    const errors e = errors_of(s, whole_numbers(static_cast<size_t>(s.k * n_inputs), 2), ids, n_threads);
+    const bool good = e.ours <= std::max(5e-7, 1.1 * e.upstreams);
+    CHECK(good);
+    if (!good) {
+        report(s, "whole numbers", e);
+    }
+}
+
+// Activations are rounded to bytes here, as upstream's are: as finely, so as well.
+void check_rounded(const shape & s) {
+    const errors e = errors_of(s, matrix::normal_numbers(static_cast<size_t>(s.k * s.n_columns), 3), {}, 2);
+    const bool good = e.ours <= 1.03 * e.upstreams;
+    CHECK(good);
+    if (!good) {
+        report(s, "normal numbers", e);
+    }
+}
+
+int64_t block_of(ggml_type type) { return ggml_blck_size(type); }
+
+void every_type_and_number_of_columns() {
+    for (const ggml_type type : types) {
+        for (int64_t n = 1; n <= 65; ++n) {
+            check_exact({type, 2 * block_of(type), 48, n}, 1 + n % 3);
+        }
+        for (const int64_t n_rows : {2, 15, 16, 17, 31, 130}) {
+            for (const int64_t n : {1, 5, 13}) {
+                check_exact({type, 3 * block_of(type), n_rows, n}, 2);
+                check_exact({type, block_of(type), n_rows, n}, 4);
+            }
+        }
+        check_rounded({type, 1024, 64, 9});
+        check_rounded({type, 1024, 64, 1});
+        check_rounded({type, 2048, 32, 31});
+        if (block_of(type) == 32) {
+            check_exact({type, 896, 40, 3}, 2);
+        }
+    }
+}
+
+void experts() {
+    std::mt19937 random(4);
+    for (const ggml_type type : types) {
+        for (const bool input_per_use : {false, true}) {
+            for (const int64_t n_tokens : {1, 7, 40}) {
+                const shape s{type, 2 * block_of(type), 36, n_tokens, 5, 2, input_per_use};
+                std::vector<int32_t> ids;
+                for (int64_t t = 0; t < n_tokens;
+                     ++t) {  // two different ones of the first four; the fifth rests
+                    const int32_t first = static_cast<int32_t>(random() % 4);
+                    ids.push_back(first);
+                    ids.push_back((first + 1 + static_cast<int32_t>(random() % 3)) % 4);
+                }
+                check_exact(s, 2, ids);
+                check_exact(s, 3, ids);
+            }
+        }
+    }
+}
+
+// The switch is asked when weights are placed, and by the thread that asks.
+void the_switch() {
+    const shape s{GGML_TYPE_Q4_K, 256, 32, 4};
+    product before(s, true, 1);
+    CHECK(before.taken());
+    jan_matrix_kernels_allow(false);
+    CHECK(!jan_matrix_kernels_allowed());
+    CHECK(!product(s, true, 1).taken());
+    before.set_weights(matrix::quantised_weights(s.type, s.k, s.n_rows, 1));
+    before.set_activations(matrix::normal_numbers(4 * 256, 2));
+    before.compute();
+    jan_matrix_kernels_allow(true);
+    CHECK(product(s, true, 1).taken());
+}
+
+// What we have no layout for goes to upstream's kernels.
+void other_types() {
+    for (const ggml_type type : {GGML_TYPE_Q2_K, GGML_TYPE_F32, GGML_TYPE_F16}) {
+        CHECK(!product({type, 256, 32, 4}, true, 1).taken());
+    }
+    CHECK(product({GGML_TYPE_Q4_0, 64, 32, 4}, false, 1).buffer_name() == "CPU_REPACK");
+}
+
+}  // namespace
+
+int main(int argc, char ** argv) {
+    if (argc != 2) {
+        std::fprintf(stderr, "usage: %s FOLDER_OF_BACKENDS\n", argv[0]);
+        return 2;
+    }
+    jan::load_backends(argv[1]);
+    if (!matrix::ours()) {
+        std::fprintf(stderr, "this processor's variant has no matrix kernels of ours\n");
+        return 77;  // ctest: skipped
+    }
+    other_types();
+    the_switch();
+    every_type_and_number_of_columns();
+    experts();
+    CHECK_DONE();
+}

@@ -1,0 +1,18 @@
+# Our matrix kernels (csrc/kernels) into every CPU variant, each compiled with its variant's flags, and
+# the switch that turns them off for a load into the library that all have in common.
+set(kernels "${CMAKE_CURRENT_SOURCE_DIR}/../../csrc/kernels")
+target_sources(ggml-base PRIVATE ${kernels}/matrix_switch.cpp)
+foreach(backend IN LISTS GGML_AVAILABLE_BACKENDS)
+    if(backend MATCHES "^ggml-cpu")
+        target_sources(${backend} PRIVATE
+            ${kernels}/activations.cpp
+            ${kernels}/buffer_type.cpp
+            ${kernels}/formats.cpp
+            ${kernels}/multiply.cpp
+            ${kernels}/pack.cpp)
+        target_include_directories(${backend} PRIVATE ${kernels})
+        # A property of the file in upstream's folder, so it holds for all variants at once.
+        set_source_files_properties(${tree}/ggml/src/ggml-cpu/ggml-cpu.cpp TARGET_DIRECTORY ${backend}
+            PROPERTIES COMPILE_OPTIONS "-include${kernels}/upstream_seam.h")
+    endif()
+endforeach()

@@ -160,6 +160,10 @@ def test_a_folder_is_listed_without_a_copy_and_followed(home: Path, tmp_path: Pa
         (folder / "one.gguf").rename(folder / "three.gguf")
         await library.scan()
         assert sorted(names(await library.models())) == ["three", "two"]
+        folder.rename(tmp_path / "away")
+        await library.scan()
+        assert len(await library.models()) == 2
+        (tmp_path / "away").rename(folder)
         await library.remove(str(folder))
         assert await library.models() == []
 

@@ -48,6 +48,8 @@ def test_each_way_to_name_a_model_is_understood(text: str, source: object) -> No
         "https://[/a.gguf",
         "hf:owner/repo\n/a.gguf",
         "x" * 5000,
+        "x" * 1000,
+        "~nobody-of-that-name/a b" + "c" * 3000,
     ],
 )
 def test_what_is_no_source_is_refused(text: str) -> None:

@@ -90,6 +90,7 @@ class Pool:
             return
         try:
             library = await self.library.get()
+            await library.scan()
             for folder in self.settings.models_dir:
                 await library.register(folder)
             for name in self.settings.pin:

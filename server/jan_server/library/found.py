@@ -68,7 +68,11 @@ def kind_of(folder: Path) -> str:
 
 
 def find_models(folder: Path, kind: str, known: Mapping[str, StoredModel]) -> list[StoredModel]:
-    """`known`, by path, are not read again where their file is as it was. Takes its time."""
+    """`known`, by path, are not read again where their file is as it was. A folder that is gone
+    for now, as of a disk that was taken out, has what it had. Takes its time.
+    """
+    if not folder.is_dir():
+        return list(known.values())
     find = {"ollama": _in_ollama, "huggingface": _in_cache}.get(kind, _in_folder)
     found: list[StoredModel] = []
     for candidate in find(folder):

@@ -81,7 +81,7 @@ def read_source(text: str) -> Source:
     for prefix in _HUB_PREFIXES:
         if text.startswith(prefix):
             return _hub(text.removeprefix(prefix), text)
-    if Path(text).expanduser().exists() or text.startswith((".", "/", "~")):
+    if text.startswith((".", "/", "~")) or _is_here(text):
         return _local(text)
     if _HUB.fullmatch(text):
         return _hub(text, text)
@@ -94,8 +94,16 @@ def id_from(file_name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", stem).strip("-.")[:200] or "model"
 
 
+def _is_here(text: str) -> bool:
+    try:
+        return Path(text).exists()
+    except OSError:  # longer than any name may be
+        return False
+
+
 def _local(path: str) -> LocalSource:
-    return LocalSource(path=os.path.abspath(Path(path).expanduser()))  # noqa: PTH100 - keeps links
+    expanded = os.path.expanduser(path)  # noqa: PTH111 - leaves a user that is not there
+    return LocalSource(path=os.path.abspath(expanded))  # noqa: PTH100 - keeps links
 
 
 def _hub(name: str, text: str) -> HubSource:

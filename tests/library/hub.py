@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 import threading
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -156,12 +157,26 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Callers leave as they like."""
+
+
+def wait_for_bytes(home: Path) -> None:
+    """Until something of a download lies in its partial file."""
+    end = time.monotonic() + 30
+    while not any(path.stat().st_size for path in home.rglob("partial/*/model.gguf")):
+        assert time.monotonic() < end, "nothing arrived"
+        time.sleep(0.01)
+
+
 @contextmanager
 def running_hub() -> Generator[Hub]:
     hub = Hub()
     handler = type("Handler", (_Handler,), {"hub": hub})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), handler)
     hub.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.library.hub import Hub
+from tests.library.hub import Hub, wait_for_bytes
 
 pytestmark = pytest.mark.unsanitized
 JAN = [sys.executable, "-m", "jan_server.cli.main"]
@@ -95,7 +95,7 @@ def test_an_interrupt_keeps_what_was_received(hub: Hub, home: Path, gguf_bytes: 
     pulling = subprocess.Popen(
         [*JAN, "pull", "hf:owner/repo"], env=dict(os.environ), stderr=subprocess.PIPE, text=True
     )
-    assert hub.stopped.wait(30)
+    wait_for_bytes(home)
     pulling.send_signal(signal.SIGINT)
     hub.hold.set()
     _, said = pulling.communicate(timeout=30)

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from jan_server.library.tables import metadata
 
 from tests import models
 from tests.conftest import ROOT
-from tests.library.hub import Hub
+from tests.library.hub import Hub, wait_for_bytes
 from tests.library.test_download import in_library, listed, pull
 
 MIGRATIONS = ROOT / "server/jan_server/library/migrations"
@@ -262,10 +261,7 @@ def test_a_download_that_was_killed_goes_on(hub: Hub, home: Path, gguf_bytes: by
         env=dict(os.environ),
     )
     assert hub.stopped.wait(30)
-    end = time.monotonic() + 30
-    while not any(path.stat().st_size for path in home.rglob("partial/*/model.gguf")):
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    wait_for_bytes(home)
     process.kill()
     assert process.wait(10) == -signal.SIGKILL
     hub.hold.set()

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
 
 from jan_server.cli.store import read_models
-from jan_server.cli.told import model_facts, print_json, size_text
+from jan_server.cli.told import model_facts, print_json, print_table, size_text
 from jan_server.home import home_folder, models_folder
 
 __all__ = ["run"]
@@ -40,15 +39,8 @@ def run(arguments: list[str]) -> int:
         )
         for model in models
     ]
-    _print_table(("NAME", "QUANT", "SIZE", "SINCE", "ALSO"), rows)
+    print_table(("NAME", "QUANT", "SIZE", "SINCE", "ALSO"), rows)
     return 0
-
-
-def _print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
-    for row in (head, *rows):
-        line = "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True))
-        print(line.rstrip())
 
 
 def _age(moment: int) -> str:

@@ -14,8 +14,12 @@ _VERBS = {  # verb -> (module with a function `run`, help)
     "list": ("listing", "the models on this machine"),
     "ls": ("listing", "the same"),
     "show": ("show", "all that is known of a model"),
+    "run": ("run", "one answer of a model"),
+    "ps": ("ps", "what a running server has in memory"),
+    "stop": ("stop", "take a model out of a running server's memory"),
     "rm": ("rm", "remove a model"),
     "cp": ("cp", "give a model a further name"),
+    "doctor": ("doctor", "what a report of a fault needs"),
 }
 
 

@@ -46,6 +46,13 @@ class Resident:
             return True
         return self.state != "ready" and self.loading is not None
 
+    @property
+    def leaves_in_s(self) -> float | None:
+        """None: not by itself, or not while it is held."""
+        if self.expiry is None:
+            return None
+        return max(0.0, self.expiry.when() - asyncio.get_running_loop().time())
+
     def hold(self) -> None:
         self.n_holders += 1
         self.idle.clear()

@@ -59,6 +59,7 @@ def info_of(model: StoredModel, root: Path, pool: Pool) -> ModelInfo:
             "license": model.license,
             "aliases": ",".join(model.aliases),
             "engine": "llamacpp",
+            **_in_memory(model, pool),
         },
         assets=[path, *(str(root / file.path) for file in model.files[1:])],
     )
@@ -116,6 +117,20 @@ def _settings(model: StoredModel, pool: Pool) -> Settings:
     if resident is not None:
         return resident.served.settings
     return own_settings(pool.settings, "", model.id, model.settings)
+
+
+def _in_memory(model: StoredModel, pool: Pool) -> dict[str, str]:
+    """For `jan ps`; nothing for what is not in memory."""
+    resident = pool.resident(model.id)
+    if resident is None:
+        return {}
+    left_s = resident.leaves_in_s
+    return {
+        "memory_state": resident.state,
+        "memory_bytes": str(resident.n_bytes or model.n_bytes),
+        "requests": str(resident.n_holders),
+        "leaves_in_s": "" if left_s is None else f"{left_s:.0f}",
+    }
 
 
 def _list_state(model: StoredModel, root: Path, pool: Pool) -> str | None:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from jan_engine import EngineError, ModelNotFound, OutOfMemory
+from jan_engine import Cancelled, EngineError, ModelNotFound, OutOfMemory
 from jan_engine.gguf import read_header
 from jan_server.config import Settings
 from jan_server.errors import ApiError
@@ -257,7 +257,7 @@ class Pool:
             if resident.served.failure is not None:
                 raise resident.served.failure
             if self.draining or resident.served.draining:
-                raise ApiError(503, "service_unavailable", "The load was given up")
+                raise _given_up(resident.id)
         except (EngineError, ApiError, OSError) as error:
             await resident.served.close()
             await resident.served.release()
@@ -296,7 +296,7 @@ class Pool:
         """Raises 503 where there can never be any."""
         while True:
             if self.draining or wanted.served.draining:
-                raise ApiError(503, "service_unavailable", "The load was given up")
+                raise _given_up(wanted.id)
             others = [one for one in self._residents.values() if one is not wanted]
             if self._room.fits(wanted, others):
                 return
@@ -363,11 +363,18 @@ def _heard(loading: asyncio.Task[None]) -> None:
 
 
 def _load_failure(model_id: str, error: Exception) -> ApiError:
+    if isinstance(error, Cancelled):
+        return _given_up(model_id)
     if isinstance(error, OutOfMemory):
         return ApiError(503, "out_of_memory", f"'{model_id}' does not fit the memory: {error}")
     if isinstance(error, ModelNotFound):
         return ApiError(409, "not_downloaded", f"The file of '{model_id}' is gone")
     return ApiError(503, "load_failed", f"'{model_id}' cannot be loaded: {error}")
+
+
+def _given_up(model_id: str) -> ApiError:
+    message = f"'{model_id}' was stopped before it was loaded"
+    return ApiError(503, "service_unavailable", message, headers={"Retry-After": "1"})
 
 
 def _still_loading(resident: Resident) -> ApiError:

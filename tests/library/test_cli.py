@@ -59,6 +59,9 @@ def test_a_model_from_nothing_to_gone(hub: Hub, home: Path, gguf_bytes: bytes) -
     assert shown["aliases"] == ["abc"]
     assert shown["architecture"] == "llama"
     assert shown["n_bytes"] == len(gguf_bytes)
+    jan("set", "abc", "ctx_size=512", "cache_type=q8_0")
+    jan("set", "abc", "cache_type=")
+    assert told("show", "abc")["settings"] == {"ctx_size": 512}
     table = jan("list").stdout.splitlines()
     assert table[0].split() == ["NAME", "QUANT", "SIZE", "SINCE", "ALSO"]
     assert table[1].split()[:4] == ["letters-Q8_0", "F32", "2.0", "MB"]
@@ -73,6 +76,7 @@ def test_a_mistake_is_one_line_and_a_status(hub: Hub, home: Path) -> None:
         (("show", "nothing"), 3),
         (("rm", "nothing"), 3),
         (("cp", "nothing", "other"), 3),
+        (("set", "nothing", "parallel=2"), 3),
         (("pull", "hf:owner/nothing"), 3),
         (("pull", "no source"), 3),
         (("pull", "http://host/a.gguf"), 2),

@@ -118,6 +118,10 @@ def test_settings_of_a_model_are_kept_until_they_are_taken_back(
         await link(library, alphabet_path, "abc")
         await library.set_settings("abc", {"ctx_size": 512, "parallel": 2})
         await library.set_settings("abc", {"parallel": None})
+        for wrong in ({"api_key": "x"}, {"nothing": 1}, {"parallel": "many"}, {"parallel": 0}):
+            with pytest.raises(ApiError) as error:
+                await library.set_settings("abc", wrong)
+            assert error.value.status == 400
 
     async def look(library: Library) -> None:
         assert (await library.get("abc")).settings == {"ctx_size": 512}

@@ -18,6 +18,11 @@ from tests.server.running import Running, running
 from tests.server.several import NAMES, ask, loaded, pool_of, state, wait_for
 from tests.server.test_disconnect import open_request
 
+PARAMETERS = {  # of GetModelResponse, and their types
+    **dict.fromkeys(("ctx_len", "ngl", "n_parallel"), int),
+    "embedding": bool,
+    **dict.fromkeys(("temperature", "token_limit", "top_k", "top_p"), str),
+}
 ENDLESS = {"model": "mine", "prompt": "a", "n_predict": -1, "stream": True}
 
 
@@ -161,3 +166,31 @@ def test_catalogs_and_providers_are_read(several: Running) -> None:
     assert several.get("/v1/models/catalogs/nothing").status_code == 404
     (provider,) = several.get("/v1/models/providers").json()["data"]
     assert provider["base_url"].endswith("/v1")
+
+
+def test_the_second_seeds_examples_work_as_printed(speakers: Path, tmp_path: Path) -> None:
+    with running(Settings(home=str(tmp_path), threads=1, ctx_size=128)) as server:
+        answer = server.client.post("/v1/models")
+        assert (answer.status_code, answer.json()["error"]["param"]) == (400, "source_url")
+        body = {"source_url": f"file://{speakers / 'one.gguf'}", "id": "zephyr-7b"}
+        assert server.post("/v1/models", body).json() == {
+            "id": "zephyr-7b",
+            "object": "model",
+            "state": "downloaded",
+        }
+        (listed,) = server.get("/v1/models").json()["data"]
+        assert listed["state"] == "ready"
+        assert {type(text) for text in listed["settings"].values()} == {str}
+        told = server.get("/v1/models/zephyr-7b").json()
+        assert told["state"] == "downloaded"
+        assert set(told) >= {"id", "object", "created", "owned_by", "state", "source_url"}
+        assert {name: type(told["parameters"][name]) for name in PARAMETERS} == PARAMETERS
+        assert set(told["metadata"]) >= {"engine", "quantization", "size"}
+        for verb, state in (("start", "running"), ("stop", "stopped")):
+            answer = server.client.put(f"/v1/models/zephyr-7b/{verb}")
+            assert answer.json() == {"id": "zephyr-7b", "object": "model", "state": state}
+            assert server.get("/v1/models/zephyr-7b").json()["state"] == state
+        answer = server.client.delete("/v1/models/zephyr-7b")
+        assert answer.json() == {"id": "zephyr-7b", "object": "model", "deleted": True}
+        assert server.get("/v1/models/zephyr-7b").status_code == 404
+        assert server.get("/v1/models").json()["data"] == []

@@ -14,6 +14,7 @@ _VERBS = {  # verb -> (module with a function `run`, help)
     "list": ("listing", "the models on this machine"),
     "ls": ("listing", "the same"),
     "show": ("show", "all that is known of a model"),
+    "set": ("set", "what a model is loaded with"),
     "run": ("run", "one answer of a model"),
     "ps": ("ps", "what a running server has in memory"),
     "stop": ("stop", "take a model out of a running server's memory"),

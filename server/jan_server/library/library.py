@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from jan_engine.errors import ModelError, ModelNotFound
+from jan_server.config import OF_A_MODEL, Settings
 from jan_server.errors import ApiError
 from jan_server.home import models_folder
 from jan_server.library.download import Order
@@ -177,8 +178,11 @@ class Library:
         return model
 
     async def set_settings(self, name: str, settings: Mapping[str, Any]) -> None:
-        """What this model is loaded with in place of the server's own. None takes one back."""
+        """What this model is loaded with in place of the server's own. None takes one back. Raises
+        400 for what no model has of its own, and for a value that cannot be.
+        """
         model = await self.get(name)
+        settings = {key: _setting(key, value) for key, value in settings.items()}
         merged = {**model.settings, **settings}
         kept = {key: value for key, value in merged.items() if value is not None}
         await self._store.set_settings(model.id, kept)
@@ -211,6 +215,19 @@ def _check_id(model_id: str) -> None:
     if model_id and (not _ID.fullmatch(model_id) or _NO_IDS & set(model_id.split("/"))):
         message = "id: letters, digits and . _ - : / @ +, and no word that is a path of the API"
         raise ApiError(400, "invalid_parameter", message, param="id")
+
+
+def _setting(name: str, value: object) -> object:
+    field = next((one for one in msgspec.structs.fields(Settings) if one.name == name), None)
+    if field is None or name not in OF_A_MODEL:
+        message = (
+            f"{name}: a model has none of its own; it may have {', '.join(sorted(OF_A_MODEL))}"
+        )
+        raise ApiError(400, "invalid_parameter", message, param=name)
+    try:
+        return None if value is None else msgspec.convert(value, field.type, strict=False)
+    except msgspec.ValidationError as error:
+        raise ApiError(400, "invalid_parameter", f"{name}: {error}", param=name) from None
 
 
 def _hash(path: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -134,3 +135,35 @@ def test_reading_imports_nothing_that_takes_time(
     )
     assert done.returncode == 0, done.stderr
     assert "abc" in done.stdout
+
+
+def test_shells_complete_verbs_and_names(home: Path, alphabet_path: Path) -> None:
+    jan("pull", str(alphabet_path), "--id", "letters:v1")
+    jan("cp", "letters:v1", "other")
+
+    def completed(*words: str) -> list[str]:
+        return jan("completions", "words", "--", *words).stdout.split()
+
+    assert completed("p") == ["pull", "ps"]
+    assert completed("show", "") == ["letters:v1", "other"]
+    assert completed("rm", "let") == ["letters:v1"]
+    assert completed("ps", "") == []
+    for shell in ("bash", "zsh", "fish"):
+        assert "jan completions words" in jan("completions", shell).stdout
+    if bash := shutil.which("bash"):
+        asked = (
+            'eval "$(jan completions bash)"; COMP_WORDS=(jan show let); COMP_CWORD=2; _jan; '
+            "echo ${COMPREPLY[@]}"
+        )
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        done = subprocess.run(
+            [bash, "-c", asked], env={**os.environ, "PATH": path}, capture_output=True, check=True
+        )
+        assert done.stdout.split() == [b"letters:v1"]
+
+
+def test_a_database_that_cannot_be_read_is_one_line(home: Path) -> None:
+    (home / "models").mkdir(parents=True)
+    (home / "models/models.db").write_bytes(b"no database, and longer than a header is" * 100)
+    assert "cannot be read" in jan("list", status=1).stderr
+    assert "cannot be read" in jan("show", "a", status=1).stderr

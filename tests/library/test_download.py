@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+import httpx2
 import pytest
 from jan_server.errors import ApiError
 from jan_server.library import transfer
@@ -284,6 +285,23 @@ def test_a_token_goes_to_the_hub_and_nowhere_else(
     pull(home, "hf:owner/repo")
     carried = {path.split("/")[1]: "authorization" in h for path, h in hub.requests[-3:]}
     assert carried == {"api": True, "owner": True, "cdn": False}
+
+
+def test_an_encrypted_address_does_not_lead_to_an_open_one(tmp_path: Path) -> None:
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        if request.url.scheme == "https":
+            return httpx2.Response(302, headers={"Location": "http://elsewhere/a.gguf"})
+        return httpx2.Response(200, content=b"GGUF")
+
+    client = httpx2.Client(transport=httpx2.MockTransport(answer), follow_redirects=True)
+    with client, pytest.raises(ApiError, match="encrypted"):
+        transfer.fetch(
+            transfer.Fetch(url="https://host/a.gguf", name="a.gguf"),
+            tmp_path / "a",
+            client=client,
+            stop=threading.Event(),
+            on_bytes=lambda _here, _total: None,
+        )
 
 
 def test_who_asks_for_a_running_download_joins_it(hub: Hub, home: Path, gguf_bytes: bytes) -> None:

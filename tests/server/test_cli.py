@@ -17,7 +17,8 @@ from pathlib import Path
 import httpx
 import pytest
 import trustme
-from jan_server.cli.settings import read_settings
+from jan_server.cli.main import main as jan
+from jan_server.cli.settings import read_settings, settings_and_origins
 
 from tests import models
 from tests.library.hub import running_hub
@@ -177,6 +178,66 @@ def test_a_flag_wins_over_its_variable_and_that_over_the_default() -> None:
     assert (settings.ctx_size, settings.parallel, settings.port) == (2000, 3, 1337)
     assert settings.api_key == ("a", "b")
     assert settings.context_shift
+
+
+def test_variables_of_llama_server_count_where_ours_are_not_set() -> None:
+    environment = {
+        "LLAMA_ARG_CTX_SIZE": "1000",
+        "LLAMA_ARG_N_PARALLEL": "3",
+        "JAN_PARALLEL": "2",
+        "LLAMA_ARG_HF_REPO": "owner/repo:Q8_0",
+        "LLAMA_API_KEY": "a,b",
+        "LLAMA_ARG_MODELS_DIR": "/models",
+    }
+    settings = read_settings([], environment)
+    assert (settings.ctx_size, settings.parallel) == (1000, 2)
+    assert settings.model == "hf:owner/repo:Q8_0"
+    assert (settings.api_key, settings.models_dir) == (("a", "b"), ("/models",))
+    assert read_settings(["-m", "m.gguf"], environment).model == "m.gguf"
+    assert read_settings(["-hf", "o/r"], {}).model == "hf:o/r"
+
+
+def test_a_file_of_settings_counts_least(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text('ctx-size = 1000\nparallel = 3\nport = 1\nmodels_dir = ["/a", "/b"]\n')
+    environment = {"JAN_HOME": str(tmp_path), "JAN_PARALLEL": "2", "LLAMA_ARG_PORT": "5"}
+    assert read_settings(["--home", str(tmp_path)], {}).ctx_size == 1000
+    settings, origins = settings_and_origins(["--no-ui"], environment)
+    assert (settings.ctx_size, settings.parallel, settings.port) == (1000, 2, 5)
+    assert (settings.models_dir, settings.ui) == (("/a", "/b"), False)
+    assert origins == {
+        "home": "JAN_HOME",
+        "ctx_size": str(path),
+        "models_dir": str(path),
+        "parallel": "JAN_PARALLEL",
+        "port": "llama-server's variable",
+        "ui": "flag",
+    }
+
+
+def test_settings_are_shown_with_where_they_come_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("JAN_HOME", str(tmp_path))
+    monkeypatch.setenv("JAN_API_KEY", "secret")
+    assert jan(["config", "show", "-c", "77"]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"^ctx_size +77 +flag$", said, re.MULTILINE)
+    assert re.search(r"^api_key +\*\*\* +JAN_API_KEY$", said, re.MULTILINE)
+    assert "secret" not in said
+    assert jan(["config", "path"]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'config.toml'}\n"
+
+
+@pytest.mark.parametrize("text", ["ctx_size = ", "nothing = 1", "ctx_size = 'x'", "port = -1"])
+def test_a_wrong_file_of_settings_is_named(
+    tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "own.toml").write_text(text)
+    with pytest.raises(SystemExit) as ended:
+        read_settings(["--config", str(tmp_path / "own.toml")], {})
+    assert ended.value.code == 2
+    assert "error: " in capsys.readouterr().err
 
 
 def test_keys_are_read_from_a_file(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ import argparse
 import sys
 from importlib import import_module
 
-__all__ = ["main"]
+__all__ = ["VERBS", "main"]
 
-_VERBS = {  # verb -> (module with a function `run`, help)
+VERBS = {  # verb -> (module with a function `run`, help)
     "serve": ("serve", "serve a model, or all of them, over HTTP"),
     "pull": ("pull", "get a model: from a hub, an address, or a file or folder here"),
     "list": ("listing", "the models on this machine"),
@@ -20,6 +20,8 @@ _VERBS = {  # verb -> (module with a function `run`, help)
     "stop": ("stop", "take a model out of a running server's memory"),
     "rm": ("rm", "remove a model"),
     "cp": ("cp", "give a model a further name"),
+    "completions": ("completions", "a script that has your shell complete verbs and names"),
+    "config": ("config", "the settings a server would have, and where each comes from"),
     "doctor": ("doctor", "what a report of a fault needs"),
 }
 
@@ -38,14 +40,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="jan", description="A local LLM server.")
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for verb, (_, text) in _VERBS.items():
+    for verb, (_, text) in VERBS.items():
         verbs.add_parser(verb, help=text, add_help=False)
     chosen, rest = parser.parse_known_args(sys.argv[1:] if arguments is None else arguments)
-    run = import_module(f"jan_server.cli.{_VERBS[chosen.verb][0]}").run
+    run = import_module(f"jan_server.cli.{VERBS[chosen.verb][0]}").run
     try:
         status: int = run(rest)
     except KeyboardInterrupt:
         return 130
+    except Exception as error:
+        if type(error).__module__ != "sqlite3":  # not imported for its name alone
+            raise
+        print(f"error: the models' database cannot be read: {error}", file=sys.stderr)
+        return 1
     return status
 
 

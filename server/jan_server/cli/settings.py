@@ -1,4 +1,6 @@
-"""Settings from flags and JAN_* variables. A flag wins over its variable, that over the default."""
+"""Settings from flags, JAN_* variables, llama-server's variables, a file and defaults: the first of
+these that says something wins.
+"""
 
 from __future__ import annotations
 
@@ -11,36 +13,50 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
+from jan_server.cli.config_file import config_path, read_config
+from jan_server.cli.llama_arguments import from_llama_arguments
 from jan_server.config import Settings
 
-__all__ = ["read_settings"]
+__all__ = ["read_settings", "settings_and_origins"]
 
 
 def read_settings(arguments: list[str], environment: Mapping[str, str] = os.environ) -> Settings:
     """Exits with status 2 and one line for a value that cannot be."""
-    parser = argparse.ArgumentParser(
-        prog="jan serve",
-        description="Serve a model over an OpenAI-compatible API.",
-        epilog="Every flag can also be a variable: --ctx-size is JAN_CTX_SIZE.",
-    )
-    parser.add_argument("--api-key-file", help="a file with a key per line", default=None)
-    for field in _fields():
-        _add(parser, field)
+    return settings_and_origins(arguments, environment)[0]
+
+
+def settings_and_origins(
+    arguments: list[str], environment: Mapping[str, str] = os.environ, *, prog: str = "jan serve"
+) -> tuple[Settings, dict[str, str]]:
+    """Also where each setting comes from that is not the default."""
+    parser = _parser(prog)
     flags = {k: v for k, v in vars(parser.parse_args(arguments)).items() if v is not None}
     if "model_by_flag" in flags:
         flags["model"] = flags.pop("model_by_flag")
     key_file = flags.pop("api_key_file", environment.get("JAN_API_KEY_FILE"))
+    home = {"JAN_HOME": flags["home"]} if "home" in flags else {}
+    path = config_path(flags.pop("config", None), {**environment, **home})
+    theirs = from_llama_arguments(environment)
     given: dict[str, Any] = {}
-    for field in _fields():
-        variable = environment.get("JAN_" + field.name.upper())
-        if field.name in flags:
-            given[field.name] = flags[field.name]
-        elif variable:
-            given[field.name] = variable.split(",") if _is_list(field) else variable
+    origins: dict[str, str] = {}
     try:
+        in_file = read_config(path)
+        for field in _fields():
+            name = field.name
+            variable = "JAN_" + name.upper()
+            for origin, value in (
+                ("flag", flags.get(name)),
+                (variable, _split(field, environment.get(variable))),
+                ("llama-server's variable", _split(field, theirs.get(name))),
+                (str(path), in_file.get(name)),
+            ):
+                if value is not None:
+                    given[name], origins[name] = value, origin
+                    break
         if key_file:
             keys = Path(key_file).read_text().split()
             given["api_key"] = [*given.get("api_key", []), *keys]
+            origins["api_key"] = key_file
         settings = _converted(given)
     except OSError as error:
         parser.error(f"api_key_file: {error.strerror}: {key_file}")
@@ -51,7 +67,30 @@ def read_settings(arguments: list[str], environment: Mapping[str, str] = os.envi
             f"on {settings.host} anybody in the network could use this server: "
             "give it an --api-key, or say --insecure"
         )
-    return settings
+    return settings, origins
+
+
+def _parser(prog: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description="Serve a model over an OpenAI-compatible API.",
+        epilog="Every flag can also be a variable: --ctx-size is JAN_CTX_SIZE. llama-server's "
+        "LLAMA_ARG_... are read where ours are not set, then a file of settings.",
+    )
+    parser.add_argument("--api-key-file", help="a file with a key per line", default=None)
+    parser.add_argument(
+        "--config", help="a file of settings, as ctx_size = 8192 (JAN_CONFIG)", default=None
+    )
+    for field in _fields():
+        _add(parser, field)
+    return parser
+
+
+def _split(field: inspect.Field, variable: str | None) -> str | list[str] | None:
+    """An empty variable is as good as none."""
+    if not variable:
+        return None
+    return variable.split(",") if _is_list(field) else variable
 
 
 def _converted(given: dict[str, Any]) -> Settings:

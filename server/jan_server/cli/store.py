@@ -17,19 +17,20 @@ _JSON = ("files", "settings")
 
 
 def read_models(folder: Path) -> list[StoredModel]:
-    """In the order they came; none where there is no database yet."""
+    """In the order they came; none where there is no database yet. Raises sqlite3.Error."""
     path = folder / DATABASE
     if not path.exists():
         return []
     connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=5)
     connection.row_factory = sqlite3.Row
     try:
+        tables = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'model'")
+        if tables.fetchone() is None:
+            return []
         names: dict[str, list[str]] = {}
         for name, model_id in connection.execute("SELECT name, model_id FROM alias ORDER BY name"):
             names.setdefault(model_id, []).append(name)
         rows = connection.execute("SELECT * FROM model ORDER BY created_at, id").fetchall()
-    except sqlite3.OperationalError:  # no tables yet
-        return []
     finally:
         connection.close()
     return [_read(dict(row), names.get(row["id"], [])) for row in rows]

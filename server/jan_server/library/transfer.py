@@ -173,6 +173,8 @@ class _Arrival:
             raise ApiError(400, "not_gguf", message)
 
     def _check_status(self, answer: httpx2.Response) -> None:
+        if self.wanted.url.startswith("https:") and answer.url.scheme != "https":
+            raise self._failed("it was sent on to where nothing is encrypted")
         status = answer.status_code
         if status in (200, 206):
             return

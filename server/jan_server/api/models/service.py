@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -170,8 +171,15 @@ async def _only(pool: Pool) -> StoredModel:
     """What the one file says, which nobody put into the library."""
     assert pool.only is not None
     served = pool.only.served
-    model = await asyncio.to_thread(linked_model, served.path.absolute(), served.id)
-    return msgspec.structs.replace(model, id=served.id)
+    path = served.path.absolute()
+    modified_ns = path.stat().st_mtime_ns if path.exists() else 0
+    return await asyncio.to_thread(_of_file, path, served.id, modified_ns)
+
+
+@lru_cache(maxsize=4)
+def _of_file(path: Path, model_id: str, _modified_ns: int) -> StoredModel:
+    """Read once: a vocabulary is long, and clients ask often."""
+    return msgspec.structs.replace(linked_model(path, model_id), id=model_id)
 
 
 async def _library(pool: Pool, name: str) -> Library:

@@ -1,0 +1,70 @@
+"""`jan completions SHELL`: a script that has the shell complete verbs and models' names."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from jan_server.cli.store import read_models
+from jan_server.home import home_folder, models_folder
+
+__all__ = ["run"]
+
+_TAKES_MODELS = {"serve", "show", "rm", "cp", "set", "run", "stop"}
+_SCRIPTS = {
+    "bash": """\
+_jan() {
+    local IFS=$'\\n' word="${COMP_WORDS[COMP_CWORD]}"
+    COMPREPLY=($(jan completions words -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
+    [[ ${#COMPREPLY[@]} -gt 0 ]] || COMPREPLY=($(compgen -f -- "$word"))
+    if [[ $word == *:* && $COMP_WORDBREAKS == *:* ]]; then
+        COMPREPLY=("${COMPREPLY[@]#${word%"${word##*:}"}}")
+    fi
+}
+complete -o filenames -F _jan jan
+""",
+    "zsh": """\
+#compdef jan
+_jan() {
+    local -a found
+    found=("${(@f)$(jan completions words -- "${(@)words[2,CURRENT]}" 2>/dev/null)}")
+    [[ -n ${found[1]} ]] && compadd -a found || _files
+}
+compdef _jan jan
+""",
+    "fish": """\
+function __jan_words
+    jan completions words -- (commandline -opc)[2..] (commandline -ct) 2>/dev/null
+end
+complete -c jan -a '(__jan_words)'
+""",
+}
+
+
+def run(arguments: list[str]) -> int:
+    if arguments[:1] == ["words"]:  # asked by the scripts
+        for word in _candidates([word for word in arguments[1:] if word != "--"]):
+            print(word)
+        return 0
+    parser = argparse.ArgumentParser(
+        prog="jan completions",
+        description="Complete verbs and models' names: add `source <(jan completions bash)` to "
+        "~/.bashrc, or write the script where your shell looks for such.",
+    )
+    parser.add_argument("shell", choices=sorted(_SCRIPTS))
+    print(_SCRIPTS[parser.parse_args(arguments).shell], end="")
+    return 0
+
+
+def _candidates(words: Sequence[str]) -> list[str]:
+    """`words` come after `jan`; the last is begun, or empty."""
+    from jan_server.cli.main import VERBS
+
+    begun = words[-1] if words else ""
+    if len(words) <= 1:
+        return [verb for verb in VERBS if verb.startswith(begun)]
+    if words[0] not in _TAKES_MODELS:
+        return []
+    models = read_models(models_folder(home_folder()))
+    names = [name for model in models for name in (model.id, *model.aliases)]
+    return [name for name in names if name.startswith(begun)]

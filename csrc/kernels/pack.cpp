@@ -9,65 +9,13 @@ namespace jan::kernels {
 
 namespace {
 
-// One block of one row, its bits apart.
-struct short_block {
-    uint8_t values[step_weights];
-    ggml_half scale, minimum;
-};
-
+// One long block of one row, its bits apart.
 struct long_block_parts {
     uint8_t values[long_block];
     ggml_half scale, scale_of_minima;
     uint8_t scales[16];
     uint8_t minima[8];
 };
-
-void apart(const block_q4_0 & from, short_block & to) {
-    for (int i = 0; i < 16; ++i) {
-        to.values[i] = from.qs[i] & 15;
-        to.values[i + 16] = from.qs[i] >> 4;
-    }
-    to.scale = from.d;
-}
-
-void apart(const block_q4_1 & from, short_block & to) {
-    for (int i = 0; i < 16; ++i) {
-        to.values[i] = from.qs[i] & 15;
-        to.values[i + 16] = from.qs[i] >> 4;
-    }
-    to.scale = from.d;
-    to.minimum = from.m;
-}
-
-void apart(const block_iq4_nl & from, short_block & to) {
-    for (int i = 0; i < 16; ++i) {
-        to.values[i] = from.qs[i] & 15;
-        to.values[i + 16] = from.qs[i] >> 4;
-    }
-    to.scale = from.d;
-}
-
-template <class Block> void apart_five_bits(const Block & from, short_block & to) {
-    uint32_t fifth;
-    memcpy(&fifth, from.qh, sizeof fifth);
-    for (int i = 0; i < 16; ++i) {
-        to.values[i] = static_cast<uint8_t>((from.qs[i] & 15) | (fifth >> i & 1) << 4);
-        to.values[i + 16] = static_cast<uint8_t>(from.qs[i] >> 4 | (fifth >> (i + 16) & 1) << 4);
-    }
-    to.scale = from.d;
-}
-
-void apart(const block_q5_0 & from, short_block & to) { apart_five_bits(from, to); }
-
-void apart(const block_q5_1 & from, short_block & to) {
-    apart_five_bits(from, to);
-    to.minimum = from.m;
-}
-
-void apart(const block_q8_0 & from, short_block & to) {
-    memcpy(to.values, from.qs, sizeof to.values);
-    to.scale = from.d;
-}
 
 // Eight scales and eight minima of six bits, in twelve bytes.
 void apart_six_bits(const uint8_t * packed, long_block_parts & to) {
@@ -145,6 +93,46 @@ void put(uint8_t * vectors, int v, int row, uint32_t word) {
     memcpy(vectors + 64 * v + 4 * row, &word, sizeof word);
 }
 
+// Short blocks have their nibbles as a step has them: value i beside value i + 16.
+template <class Block> void put_block(const Block & from, int row, uint8_t * step) {
+    for (int v = 0; v < 4; ++v) {
+        put(step, v, row, word_at(from.qs + 4 * v));
+    }
+}
+
+template <class Block> void put_block_of_five_bits(const Block & from, int row, uint8_t * step) {
+    for (int v = 0; v < 4; ++v) {
+        put(step, v, row, word_at(from.qs + 4 * v));
+    }
+    const uint32_t fifth = word_at(from.qh);
+    uint32_t plane = 0;
+    for (int v = 0; v < 8; ++v) {
+        constexpr uint32_t a_bit_per_byte = 0x00204081;  // times four bits: the first of each byte
+        plane |= ((fifth >> (4 * v) & 15) * a_bit_per_byte & 0x01010101) << v;
+    }
+    put(step + nibble_bytes, 0, row, plane);
+}
+
+template <> void put_block(const block_q5_0 & from, int row, uint8_t * step) {
+    put_block_of_five_bits(from, row, step);
+}
+
+template <> void put_block(const block_q5_1 & from, int row, uint8_t * step) {
+    put_block_of_five_bits(from, row, step);
+}
+
+template <> void put_block(const block_q8_0 & from, int row, uint8_t * step) {
+    for (int v = 0; v < 8; ++v) {
+        put(step, v, row, word_at(reinterpret_cast<const uint8_t *>(from.qs) + 4 * v));
+    }
+}
+
+template <class Block> ggml_half minimum_of(const Block & from) { return from.m; }
+template <> ggml_half minimum_of(const block_q4_0 &) { return 0; }
+template <> ggml_half minimum_of(const block_q5_0 &) { return 0; }
+template <> ggml_half minimum_of(const block_q8_0 &) { return 0; }
+template <> ggml_half minimum_of(const block_iq4_nl &) { return 0; }
+
 // A row's 32 values into its lanes of a step, as the bits they have; see quants.h.
 void put_nibbles(const uint8_t * values, int row, uint8_t * step) {
     for (int v = 0; v < 4; ++v) {
@@ -185,32 +173,19 @@ struct as_six_bits {
     }
 };
 
-struct as_bytes {
-    static constexpr size_t bytes = whole_bytes;
-    static void put_step(const uint8_t * values, int row, uint8_t * step) {
-        for (int v = 0; v < 8; ++v) {
-            put(step, v, row, word_at(values + 4 * v));
-        }
-    }
-};
-
-template <class Block, class Bits, bool has_minimum>
+template <class Block, size_t step_bytes, bool has_minimum>
 void pack_short(const uint8_t * const * rows, int64_t n_blocks, uint8_t * group) {
     constexpr size_t halves = has_minimum ? 2 * group_rows : group_rows;
-    uint8_t * scales = group + static_cast<size_t>(n_blocks) * Bits::bytes;
+    const Block zeros{};
+    uint8_t * scales = group + static_cast<size_t>(n_blocks) * step_bytes;
     for (int64_t b = 0; b < n_blocks; ++b) {
         ggml_half of_block[halves];
         for (int row = 0; row < group_rows; ++row) {
-            short_block parts{};
-            if (rows[row]) {
-                Block block;
-                memcpy(&block, rows[row] + b * sizeof block, sizeof block);
-                apart(block, parts);
-            }
-            Bits::put_step(parts.values, row, group + b * Bits::bytes);
-            of_block[row] = parts.scale;
+            const Block & block = rows[row] ? reinterpret_cast<const Block *>(rows[row])[b] : zeros;
+            put_block(block, row, group + b * step_bytes);
+            of_block[row] = block.d;
             if (has_minimum) {
-                of_block[halves - group_rows + row] = parts.minimum;
+                of_block[halves - group_rows + row] = minimum_of(block);
             }
         }
         memcpy(scales + b * sizeof of_block, of_block, sizeof of_block);
@@ -248,22 +223,22 @@ void pack_long(const uint8_t * const * rows, int64_t n_blocks, uint8_t * group) 
 }  // namespace
 
 void pack_q4_0(const uint8_t * const * rows, int64_t n_blocks, uint8_t * group) {
-    pack_short<block_q4_0, as_four_bits, false>(rows, n_blocks, group);
+    pack_short<block_q4_0, nibble_bytes, false>(rows, n_blocks, group);
 }
 void pack_q4_1(const uint8_t * const * rows, int64_t n_blocks, uint8_t * group) {
-    pack_short<block_q4_1, as_four_bits, true>(rows, n_blocks, group);
+    pack_short<block_q4_1, nibble_bytes, true>(rows, n_blocks, group);
 }
 void pack_q5_0(const uint8_t * const * rows, int64_t n_blocks, uint8_t * group) {
-    pack_short<block_q5_0, as_five_bits, false>(rows, n_blocks, group);
+    pack_short<block_q5_0, nibble_bytes + bit_plane_bytes, false>(rows, n_blocks, group);
 }
 void pack_q5_1(const uint8_t * const * rows, int64_t n_blocks, uint8_t * group) {
-    pack_short<block_q5_1, as_five_bits, true>(rows, n_blocks, group);
+    pack_short<block_q5_1, nibble_bytes + bit_plane_bytes, true>(rows, n_blocks, group);
 }
 void pack_q8_0(const uint8_t * const * rows, int64_t n_blocks, uint8_t * group) {
-    pack_short<block_q8_0, as_bytes, false>(rows, n_blocks, group);
+    pack_short<block_q8_0, whole_bytes, false>(rows, n_blocks, group);
 }
 void pack_iq4_nl(const uint8_t * const * rows, int64_t n_blocks, uint8_t * group) {
-    pack_short<block_iq4_nl, as_four_bits, false>(rows, n_blocks, group);
+    pack_short<block_iq4_nl, nibble_bytes, false>(rows, n_blocks, group);
 }
 void pack_q4_k(const uint8_t * const * rows, int64_t n_blocks, uint8_t * group) {
     pack_long<block_q4_K, as_four_bits, 8, true>(rows, n_blocks, group);

@@ -2,8 +2,6 @@
 // of one's choice: ours, or the one that upstream's loader would choose without us.
 #pragma once
 
-#include "backend.h"
-
 #include "ggml-alloc.h"
 #include "ggml-backend.h"
 #include "ggml-cpp.h"
@@ -24,6 +22,12 @@ struct shape {
     int64_t n_used = 0;
     bool input_per_use = false;
 };
+
+// The best variant that the folder has; what upstream says meanwhile, and later, is not for us.
+inline void open_backends(const char * folder) {
+    ggml_log_set([](ggml_log_level, const char *, void *) {}, nullptr);
+    ggml_backend_load_all_from_path(folder);
+}
 
 inline ggml_backend_dev_t cpu() { return ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU); }
 

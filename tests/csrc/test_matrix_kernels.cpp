@@ -192,7 +192,7 @@ int main(int argc, char ** argv) {
         std::fprintf(stderr, "usage: %s FOLDER_OF_BACKENDS\n", argv[0]);
         return 2;
     }
-    jan::load_backends(argv[1]);
+    matrix::open_backends(argv[1]);
     if (!matrix::ours()) {
         std::fprintf(stderr, "this processor's variant has no matrix kernels of ours\n");
         return 77;  // ctest: skipped

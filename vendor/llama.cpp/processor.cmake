@@ -6,15 +6,17 @@ if(JAN_CPU STREQUAL "all")
     set(GGML_CPU_ALL_VARIANTS ON)
     file(STRINGS "${tree}/ggml/src/CMakeLists.txt" variant_lines
         REGEX "ggml_add_cpu_backend_variant\\([a-z]")
-elseif(JAN_CPU STREQUAL "native" AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
     # Upstream refuses -march=native for loadable backends, since their suitability check is
-    # compiled from the named features. So we name the features that -march=native means here.
+    # compiled from the named features. So we name the features that -march=native means here, or
+    # those of the processor that JAN_CPU names, as compilers do.
     set(GGML_NATIVE OFF)
     execute_process(
-        COMMAND ${CMAKE_C_COMPILER} -march=native -dM -E -x c /dev/null
-        OUTPUT_VARIABLE macros RESULT_VARIABLE result)
+        COMMAND ${CMAKE_C_COMPILER} -march=${JAN_CPU} -dM -E -x c /dev/null
+        OUTPUT_VARIABLE macros RESULT_VARIABLE result ERROR_QUIET)
     if(NOT result EQUAL 0)
-        message(FATAL_ERROR "JAN_CPU=native needs gcc or clang; use -DJAN_CPU=all with this compiler")
+        message(FATAL_ERROR "JAN_CPU is '${JAN_CPU}': it must be all or, with gcc or clang, native or a "
+            "processor that -march= knows")
     endif()
     foreach(feature SSE42=SSE4_2 AVX F16C FMA AVX2 BMI2 AVX_VNNI=AVXVNNI AVX512=AVX512VL
                     AVX512_VBMI=AVX512VBMI AVX512_VNNI=AVX512VNNI AVX512_BF16=AVX512BF16
@@ -32,7 +34,7 @@ elseif(JAN_CPU STREQUAL "native" AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD6
 elseif(JAN_CPU STREQUAL "native")
     set(GGML_NATIVE ON)
 else()
-    message(FATAL_ERROR "JAN_CPU is '${JAN_CPU}': it must be native or all")
+    message(FATAL_ERROR "JAN_CPU is '${JAN_CPU}': it must be native or all here")
 endif()
 
 # Sets JAN_CPU_VARIANTS_JSON, {"cpu-haswell": ["AVX2", ...]}, to what was built, so that a running
@@ -43,7 +45,7 @@ function(describe_cpu_variants)
         string(REGEX MATCH "\\(([a-z0-9_.]+) *([A-Z0-9_ ]*)\\)" call "${line}")
         set(variant "cpu-${CMAKE_MATCH_1}")
         string(REGEX REPLACE " +" "\", \"" features "${CMAKE_MATCH_2}")
-        if(TARGET ggml-${variant} OR JAN_CPU STREQUAL "native")
+        if(TARGET ggml-${variant} OR NOT JAN_CPU STREQUAL "all")
             list(APPEND entries "\"${variant}\": [\"${features}\"]")
         endif()
     endforeach()

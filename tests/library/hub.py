@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import quote, unquote
 
 REVISION = "a" * 40
 
@@ -57,7 +58,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         hub = self.hub
-        path = self.path.partition("?")[0]
+        path = unquote(self.path.partition("?")[0])
         hub.requests.append((path, {k.lower(): v for k, v in self.headers.items()}))
         if described := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/[^/]+)?", path):
             self._describe(described[1])
@@ -103,7 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(302)
         # Another host by its name, so that a client has to keep the token to itself.
         elsewhere = self.hub.url.replace("127.0.0.1", "localhost")
-        self.send_header("Location", f"{elsewhere}/cdn/{repo}/{name}")
+        self.send_header("Location", f"{elsewhere}/cdn/{repo}/{quote(name)}")
         self.send_header("X-Repo-Commit", REVISION)
         self.send_header("Content-Length", "0")
         self.end_headers()

@@ -130,6 +130,29 @@ def test_a_split_model_at_a_plain_address_is_fetched_whole(
     assert len(model.files) == 3
 
 
+def test_what_reads_images_comes_along_where_it_is_asked_for(
+    hub: Hub, home: Path, gguf_bytes: bytes, parts: list[bytes]
+) -> None:
+    hub.add("owner/repo", "a-Q4_0.gguf", gguf_bytes)
+    hub.add("owner/repo", "mmproj-BF16.gguf", parts[0])
+    hub.add("owner/repo", "mmproj-F16.gguf", parts[1])
+
+    async def work(library: Library) -> None:
+        running = await library.pull(read_source("hf:owner/repo"), with_projector=True)
+        assert isinstance(running, Download)
+        model, projector = (await running.done()).files
+        assert (model.is_projector, projector.is_projector) == (False, True)
+        assert (library.root / projector.path).read_bytes() == parts[1]
+        await library.remove("a-Q4_0")
+        running = await library.pull(read_source("hf:owner/repo"))
+        assert isinstance(running, Download)
+        assert len((await running.done()).files) == 1
+        with pytest.raises(ApiError, match="without what reads images"):
+            await library.pull(read_source("hf:owner/repo"), with_projector=True)
+
+    in_library(home, work)
+
+
 @pytest.mark.parametrize("source", ["hf:owner/repo", "{url}/cdn/owner/repo/a.gguf"])
 def test_a_connection_that_is_cut_goes_on_where_it_was(
     hub: Hub, home: Path, gguf_bytes: bytes, source: str

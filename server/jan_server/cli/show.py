@@ -40,7 +40,7 @@ def run(arguments: list[str]) -> int:
         "author": model.author,
         "license": model.license,
         "architecture": model.architecture,
-        "parameters": f"{model.n_params / 1e9:.2f} B" if model.n_params else "",
+        "parameters": _count_text(model.n_params),
         "quantization": f"{model.quantization}, {model.bits_per_weight:g} bits per weight",
         "trained for": f"{model.n_ctx_train} tokens",
         "chat template": f"{len(model.chat_template)} characters"
@@ -59,3 +59,9 @@ def run(arguments: list[str]) -> int:
         if file.sha256:
             print(f"{'sha256':<14} {file.sha256}")
     return 0
+
+
+def _count_text(n_params: int) -> str:
+    if not n_params:
+        return ""
+    return f"{n_params / 1e9:.2f} B" if n_params >= 1e8 else f"{n_params / 1e6:.2f} M"

@@ -138,7 +138,7 @@ def _parts(source: HubSource, first: str, by_name: dict[str, HubFile]) -> list[H
 
 def _projector(files: Iterable[HubFile]) -> HubFile | None:
     there = [file for file in files if _PROJECTOR.search(file.name)]
-    return min(there, key=lambda file: ("f16" not in file.name.lower(), file.name), default=None)
+    return min(there, key=lambda file: (not _has(file.name, "F16"), file.name), default=None)
 
 
 def _sha256(lfs: object) -> str:

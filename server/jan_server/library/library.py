@@ -119,6 +119,9 @@ class Library:
             )
         there = await self._store.find(source.text)
         if there is not None and there.is_here(self.root):
+            if with_projector and not any(file.is_projector for file in there.files):
+                message = f"'{there.id}' is here without what reads images: remove it first"
+                raise ApiError(409, "name_taken", message, param="mmproj")
             if model_id and model_id not in (there.id, *there.aliases):
                 await self._store.add_alias(model_id, there.id)
             return there

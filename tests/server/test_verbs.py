@@ -4,15 +4,33 @@ from __future__ import annotations
 
 import io
 import json
+import signal
+from argparse import Namespace
+from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
+from jan_server.cli import answering
+from jan_server.cli.answering import Show
+from jan_server.cli.live import Live
 from jan_server.cli.main import main
+from jan_server.cli.printed_answer import PrintedAnswer
 from jan_server.config import Settings
 
 from tests import models
 from tests.server.running import Running, running
 from tests.server.several import ask, loaded
+
+
+@pytest.fixture
+def endless_chat(tmp_path: Path) -> Iterator[Running]:
+    """Answers with a's for as long as anybody listens."""
+    (a, newline) = models.byte_tokens("a\n")
+    path = models.write_scripted(tmp_path / "talker.gguf", {a: a, newline: a})
+    with running(Settings(model=str(path), threads=1, ctx_size=512, context_shift=True)) as server:
+        yield server
+
 
 NOBODY = ("--url", "http://127.0.0.1:9")
 
@@ -93,6 +111,53 @@ def test_run_keeps_what_was_thought_from_a_program(
     said = capsys.readouterr()
     assert said.out == "Hello there, you.\n"
     assert said.err == ""
+
+
+def test_a_conversation_remembers_and_obeys(
+    silent_server: Running, capsys: pytest.CaptureFixture[str], stdin: io.StringIO
+) -> None:
+    lines = ["Hello?", "", '"""two', 'lines"""', "/help", "/clear", "/system Be brief.", "Again"]
+    stdin.write("\n".join([*lines, "/bye", "never", ""]))
+    stdin.seek(0)
+    asked: list[list[dict[str, str]]] = []
+    ask = answering._ask_server  # pyright: ignore[reportPrivateUsage]
+
+    def heard(live: Live, told: Namespace, messages: list[dict[str, str]], show: Show) -> None:
+        asked.append(list(messages))
+        ask(live, told, messages, show)
+
+    with patch.object(answering, "_ask_server", heard):
+        assert main(["chat", "silent", "--url", silent_server.url]) == 0
+    said = capsys.readouterr()
+    assert said.out == "Hello!\n" * 3
+    assert "/clear" in said.err
+    texts = [[message["content"] for message in messages] for messages in asked]
+    assert texts == [["Hello?"], ["Hello?", "Hello!", "two\nlines"], ["Be brief.", "Again"]]
+
+
+@pytest.mark.parametrize("where", ["--local", "--threads=1"])
+def test_an_interrupt_ends_an_answer_and_not_the_conversation(
+    endless_chat: Running,
+    where: str,
+    capsys: pytest.CaptureFixture[str],
+    stdin: io.StringIO,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stdin.write("Hello?\nAgain?\n")
+    stdin.seek(0)
+    show = PrintedAnswer.show
+
+    def interrupted(answer: PrintedAnswer, thought: str, said: str) -> None:
+        show(answer, thought, said)
+        if len(answer.text) > 10:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(PrintedAnswer, "show", interrupted)
+    model = str(endless_chat.served.path) if where == "--local" else endless_chat.served.id
+    assert main(["chat", model, where, "-c", "512", "--url", endless_chat.url]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len([line for line in lines if line.startswith("aaaa")]) == 2
+    endless_chat.until(lambda stats: stats["n_running"] == 0)
 
 
 @pytest.mark.parametrize(("arguments", "status"), [(["nothing", "Hello?"], 3), (["nothing"], 2)])

@@ -10,7 +10,7 @@ from jan_server.home import home_folder, models_folder
 
 __all__ = ["run"]
 
-_TAKES_MODELS = {"serve", "show", "rm", "cp", "set", "run", "stop"}
+_TAKES_MODELS = {"serve", "show", "rm", "cp", "set", "run", "chat", "stop"}
 _SCRIPTS = {
     "bash": """\
 _jan() {

@@ -16,6 +16,7 @@ VERBS = {  # verb -> (module with a function `run`, help)
     "show": ("show", "all that is known of a model"),
     "set": ("set", "what a model is loaded with"),
     "run": ("run", "one answer of a model"),
+    "chat": ("chat", "a conversation with a model"),
     "ps": ("ps", "what a running server has in memory"),
     "stop": ("stop", "take a model out of a running server's memory"),
     "rm": ("rm", "remove a model"),

@@ -76,7 +76,7 @@ sanitized:
 	@ASAN_OPTIONS=detect_leaks=1 .venv-$(SANITIZER)/bin/ctest --test-dir build/$(SANITIZER) \
 		--output-on-failure --no-tests=error
 	@JAN_BUILD=build/$(SANITIZER) LD_PRELOAD="$$(c++ -print-file-name=$(RUNTIME)) $$(c++ -print-file-name=libstdc++.so)" \
-		ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 TSAN_OPTIONS=$(TSAN_OPTIONS) \
+		ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 TSAN_OPTIONS="suppressions=$(CURDIR)/tests/thread_sanitizer.supp $(TSAN_OPTIONS)" \
 		.venv-$(SANITIZER)/bin/python -m pytest -m "not unsanitized" -p no:cacheprovider
 
 # The environment, in the two layers that are installed at different times.

@@ -156,6 +156,10 @@ def test_a_model_is_found_by_alias_and_by_its_source(speakers: Path, tmp_path: P
         for path in ("mine", "my/alias:v1", "file:%2F%2F" + str(speakers / "one.gguf")):
             assert server.get(f"/v1/models/{path}").json()["id"] == "mine"
         assert server.client.put("/v1/models/my/alias:v1/stop").json()["id"] == "mine"
+        assert ask(server, "my/alias:v1").status_code == 200
+        assert server.client.delete("/v1/models/my/alias:v1").json()["id"] == "my/alias:v1"
+        assert ask(server, "my/alias:v1").status_code == 404
+        assert loaded(server) == ["mine"]
 
 
 def test_catalogs_and_providers_are_read(several: Running) -> None:

@@ -30,6 +30,8 @@ from jan_server.telemetry.record import current_record
 __all__ = ["Pool"]
 
 _log = logging.getLogger("jan_server")
+_MOST_NAMES = 256
+_NAME_S = 1.0  # an alias may be given to another model by another process
 
 
 class Pool:
@@ -46,6 +48,7 @@ class Pool:
         self._overrides: dict[str, dict[str, Any]] = {}  # from whoever started a model
         self._making_room = asyncio.Lock()
         self._changed = asyncio.Event()
+        self.names: dict[str, tuple[str, float]] = {}  # whose alias, and until when that is sure
         self._room = Room(settings)
         self._ending: set[asyncio.Task[None]] = set()
         self.only: Resident | None = None  # of a server that was given one file
@@ -205,10 +208,16 @@ class Pool:
                 own = self._overrides.get(name, {})
                 settings = own_settings(self.settings, self.settings.model, name, own)
                 return self._add(settings, own, pinned=True)
+            model_id, until_s = self.names.get(name, ("", 0.0))
+            if time.monotonic() < until_s and model_id in self._residents:
+                return self._residents[model_id]
             model = await self._stored(name)
             there = self._residents.get(model.id)
             if there is None:
                 there = await self._admit(model)
+            if len(self.names) > _MOST_NAMES:
+                self.names.clear()
+            self.names[name] = (model.id, time.monotonic() + _NAME_S)
         return there
 
     def _unnamed(self) -> str:

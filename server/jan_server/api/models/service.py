@@ -113,6 +113,7 @@ async def remove(pool: Pool, name: str, *, force: bool) -> ModelDeleted:
             raise ApiError(409, "in_use", message)
         await pool.stop(model.id)
     removed = await library.remove(name)
+    pool.names.clear()
     if not is_alias:
         pool.feed.tell_state(model.id, "deleted")
     return ModelDeleted(id=removed)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from jan_engine import LLM, EngineOptions, Model, Request, quantize
-from tests import models
+from tests import architectures, models
 
 pytestmark = pytest.mark.skipif(
     platform.machine() not in {"x86_64", "AMD64"}, reason="they are written for x86 so far"
@@ -21,11 +21,16 @@ pytestmark = pytest.mark.skipif(
 SHAPE = replace(models.TINY, n_embd=256, n_ff=512)
 
 
-@pytest.fixture(scope="module", params=["Q4_K_M", "Q8_0"])
+@pytest.fixture(scope="module", params=["Q4_K_M", "Q8_0", "experts"])
 def quantised(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("matrix")
-    source = models.write_random(folder / "f32.gguf", shape=SHAPE)
-    quantize(source, folder / "quantised.gguf", request.param)
+    source, type_name = folder / "f32.gguf", request.param
+    if type_name == "experts":
+        architectures.write(source, architectures.MIXTRAL)
+        type_name = "Q8_0"
+    else:
+        models.write_random(source, shape=SHAPE)
+    quantize(source, folder / "quantised.gguf", type_name)
     return folder / "quantised.gguf"
 
 
@@ -52,9 +57,9 @@ def test_the_option_decides_where_weights_lie(
     assert "CPU_JAN" in buffers(quantised, caplog)  # the choice was for that load alone
 
 
-def scores(path: Path, *, matrix_kernels: bool = True) -> list[float]:
+def scores(path: Path, *, matrix_kernels: bool = True, mmap: bool = True) -> list[float]:
     options = EngineOptions(n_parallel=2, n_ctx=256, n_threads=2, flash_attention=True)
-    with LLM(Model(path, matrix_kernels=matrix_kernels), options) as llm:
+    with LLM(Model(path, matrix_kernels=matrix_kernels, mmap=mmap), options) as llm:
         text = [models.byte_token(i * 37 % 256) for i in range(120)]
         (answer,) = llm.generate([Request(prompt=text, prompt_logprobs=0, max_tokens=1)])
     assert answer.prompt_logprobs is not None
@@ -73,3 +78,7 @@ def test_they_are_as_near_to_exact_products_as_upstreams(quantised: Path, tmp_pa
     upstreams = scores(quantised, matrix_kernels=False)
     assert 0 < distance(ours, exact) < 1.2 * distance(upstreams, exact)
     assert distance(ours, upstreams) < distance(upstreams, exact)
+
+
+def test_the_file_is_read_either_way(quantised: Path) -> None:
+    assert scores(quantised, mmap=False) == scores(quantised)

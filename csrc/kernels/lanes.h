@@ -39,7 +39,7 @@ inline ints both(ints a, ints b) { return _mm512_and_si512(a, b); }
 inline ints differing(ints a, ints b) { return _mm512_xor_si512(a, b); }
 // a | (b & mask)
 inline ints joined(ints a, ints b, ints mask) { return _mm512_ternarylogic_epi32(a, b, mask, 0xf8); }
-inline ints looked_up(const int8_t * table_of_16, ints index) {
+inline ints looked_up(const uint8_t * table_of_16, ints index) {
     const __m128i table = _mm_loadu_si128(reinterpret_cast<const __m128i *>(table_of_16));
     return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(table), index);
 }
@@ -90,7 +90,7 @@ template <int n> inline ints shift_left(ints v) { return _mm256_slli_epi16(v, n)
 inline ints both(ints a, ints b) { return _mm256_and_si256(a, b); }
 inline ints differing(ints a, ints b) { return _mm256_xor_si256(a, b); }
 inline ints joined(ints a, ints b, ints mask) { return _mm256_or_si256(a, _mm256_and_si256(b, mask)); }
-inline ints looked_up(const int8_t * table_of_16, ints index) {
+inline ints looked_up(const uint8_t * table_of_16, ints index) {
     const __m128i table = _mm_loadu_si128(reinterpret_cast<const __m128i *>(table_of_16));
     return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), index);
 }

@@ -26,8 +26,12 @@ constexpr size_t bit_plane_bytes = 64;        // the fifth bit: vector i's is bi
 constexpr size_t two_bit_planes_bytes = 128;  // bits five and six: two planes, for four vectors each
 constexpr size_t whole_bytes = 8 * 64;
 
-// Blocks of 32: the quants of all blocks, then their scales, so that quants stay on cache lines.
+// Blocks of 32: the scales of all blocks, then their quants, so that quants lie on cache lines, and what is
+// asked of memory ahead of a group's end is what the next group begins with.
 //   half scale[16]; half minimum[16] where the type has one
+constexpr size_t short_quants_at(int64_t n_blocks, size_t scale_bytes) {
+    return (static_cast<size_t>(n_blocks) * scale_bytes + 63) / 64 * 64;
+}
 
 // Blocks of 256 begin with
 //   half scale[16]; half scale_of_minima[16] (or unused)

@@ -177,18 +177,18 @@ template <class Block, size_t step_bytes, bool has_minimum>
 void pack_short(const uint8_t * const * rows, int64_t n_blocks, uint8_t * group) {
     constexpr size_t halves = has_minimum ? 2 * group_rows : group_rows;
     const Block zeros{};
-    uint8_t * scales = group + static_cast<size_t>(n_blocks) * step_bytes;
+    uint8_t * steps = group + short_quants_at(n_blocks, halves * sizeof(ggml_half));
     for (int64_t b = 0; b < n_blocks; ++b) {
         ggml_half of_block[halves];
         for (int row = 0; row < group_rows; ++row) {
             const Block & block = rows[row] ? reinterpret_cast<const Block *>(rows[row])[b] : zeros;
-            put_block(block, row, group + b * step_bytes);
+            put_block(block, row, steps + b * step_bytes);
             of_block[row] = block.d;
             if (has_minimum) {
                 of_block[halves - group_rows + row] = minimum_of(block);
             }
         }
-        memcpy(scales + b * sizeof of_block, of_block, sizeof of_block);
+        memcpy(group + b * sizeof of_block, of_block, sizeof of_block);
     }
 }
 

@@ -35,7 +35,7 @@ template <class Quants, bool with_minimum> struct short_format {
     static constexpr size_t scale_bytes = has_minimum ? 64 : 32;
 
     static constexpr size_t group_bytes(int64_t n_blocks) {
-        return (static_cast<size_t>(n_blocks) * (quants::bytes + scale_bytes) + 63) / 64 * 64;
+        return short_quants_at(n_blocks, scale_bytes) + static_cast<size_t>(n_blocks) * quants::bytes;
     }
 
     // tile[column][row] = rows of the group x columns of the panel. activations[block][column].
@@ -47,8 +47,8 @@ template <class Quants, bool with_minimum> struct short_format {
                 sum[c] = no_floats();
             }
             const auto * column = static_cast<const activations *>(panel);
-            const uint8_t * step = group + 4 * first_row;
-            const uint8_t * scales = group + static_cast<size_t>(n_blocks) * quants::bytes + 2 * first_row;
+            const uint8_t * scales = group + 2 * first_row;
+            const uint8_t * step = group + short_quants_at(n_blocks, scale_bytes) + 4 * first_row;
             for (int64_t b = 0; b < n_blocks; ++b) {
                 ints weights[8];
                 quants::unpack(step, weights);

@@ -87,9 +87,13 @@ struct eight_bits {
     }
 };
 
-// Four bits that name one of sixteen values, spaced for weights that are normally distributed.
-constexpr int8_t nonlinear_values[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
-                                         1,    13,   25,  38,  53,  69,  89,  113};
+// Four bits that name one of sixteen values, spaced for weights that are normally distributed: -127, -104,
+// -83 and so on to 113, here as for_dot() would give them.
+constexpr uint8_t nonlinear(int value) { return static_cast<uint8_t>(value + offset_of_signed); }
+constexpr uint8_t nonlinear_values[16] = {nonlinear(-127), nonlinear(-104), nonlinear(-83), nonlinear(-65),
+                                          nonlinear(-49),  nonlinear(-35),  nonlinear(-22), nonlinear(-10),
+                                          nonlinear(1),    nonlinear(13),   nonlinear(25),  nonlinear(38),
+                                          nonlinear(53),   nonlinear(69),   nonlinear(89),  nonlinear(113)};
 
 struct four_bits_nonlinear {
     static constexpr size_t bytes = nibble_bytes;
@@ -100,7 +104,7 @@ struct four_bits_nonlinear {
         four_bits<0>::unpack(from, to);
 #    pragma GCC unroll 8
         for (int v = 0; v < 8; ++v) {
-            to[v] = for_dot(looked_up(nonlinear_values, to[v]));
+            to[v] = looked_up(nonlinear_values, to[v]);
         }
     }
 };

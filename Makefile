@@ -18,7 +18,7 @@ help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
 serve: build ## a small built-in model over HTTP, on http://127.0.0.1:1337
-	@$(BIN)/python -m tests.demo
+	@$(BIN)/jan serve jan-demo
 
 test: build ## engine, server and C++ tests
 	@$(BIN)/ctest --test-dir $(BUILD) --output-on-failure --no-tests=error

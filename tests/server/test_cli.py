@@ -25,7 +25,6 @@ from tests.library.hub import running_hub
 
 pytestmark = pytest.mark.unsanitized
 JAN = [sys.executable, "-m", "jan_server.cli.main", "serve"]
-DEMO = [sys.executable, "-m", "tests.demo"]  # make serve
 ENVIRONMENT = {name: text for name, text in os.environ.items() if not name.startswith("JAN_")}
 
 
@@ -60,8 +59,8 @@ def test_version_and_help_need_no_web_package() -> None:
 
 def test_a_model_is_served_until_the_first_signal(tmp_path: Path) -> None:
     model = models.write_demo(tmp_path / "a-model.gguf")
-    for number, program in ((signal.SIGINT, [*JAN, str(model)]), (signal.SIGTERM, DEMO)):
-        server = start("--port", "0", "-t", "1", "--alias", "the-demo", program=program)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        server = start(str(model), "--port", "0", "-t", "1", "--alias", "the-demo")
         body = {"model": "the-demo", "prompt": "Hello?", "max_tokens": 20}
         answer = httpx.post(url_of(server) + "/v1/completions", json=body)
         assert answer.json()["choices"][0]["text"] == "".join(models.DEMO_WORDS)
@@ -70,6 +69,21 @@ def test_a_model_is_served_until_the_first_signal(tmp_path: Path) -> None:
         assert server.stderr
         assert "Traceback" not in server.stderr.read()
         server.stderr.close()
+
+
+@pytest.mark.parametrize("named", [["jan-demo"], []])  # make serve, and a server with no model
+def test_without_a_model_of_yours_there_is_one_of_ours(tmp_path: Path, named: list[str]) -> None:
+    server = start(*named, "--port", "0", "-t", "1", "--home", str(tmp_path))
+    url = url_of(server)
+    body = {"model": "jan-demo", "messages": [{"role": "user", "content": "Hello?"}]}
+    answer = httpx.post(url + "/v1/chat/completions", json=body, timeout=60).json()
+    assert answer["choices"][0]["message"]["content"]
+    (listed,) = httpx.get(url + "/v1/models").json()["data"]
+    assert listed["id"] == "jan-demo"
+    server.terminate()
+    assert server.wait(20) == 0
+    assert server.stderr
+    server.stderr.close()
 
 
 def test_a_second_signal_ends_streams_that_would_go_on(endless_path: Path) -> None:

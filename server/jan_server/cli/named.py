@@ -6,6 +6,7 @@ from pathlib import Path
 
 from jan_server.cli.store import read_model
 from jan_server.config import Settings
+from jan_server.demo import DEMO_FILE, DEMO_ID
 from jan_server.errors import ApiError
 from jan_server.home import home_folder, models_folder
 from jan_server.inference.resident import own_settings
@@ -27,6 +28,8 @@ def with_file(settings: Settings) -> Settings:
     model = read_model(root, name)
     if model is not None and model.is_here(root):
         return _of(model, root, settings)
+    if name == DEMO_ID:
+        return own_settings(settings, str(DEMO_FILE), settings.alias or DEMO_ID, {})
     if name.startswith(_ELSEWHERE):
         return _of(_fetched(name, root.parent, settings), root, settings)
     return settings

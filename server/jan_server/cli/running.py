@@ -14,6 +14,8 @@ import uvicorn
 
 from jan_server.app import create_app
 from jan_server.cli.say import say
+from jan_server.cli.store import read_models
+from jan_server.demo import DEMO_ID
 from jan_server.inference.pool import Pool
 from jan_server.telemetry.observer import Observer
 from jan_server.telemetry.pulse import tell_pulse
@@ -128,6 +130,11 @@ def _banner(pool: Pool, port: int) -> str:
 def _what_is_served(pool: Pool) -> str:
     settings = pool.settings
     if pool.only is None:
+        library = pool.library.opened
+        if library is not None and not read_models(library.root):
+            return (
+                f"no models yet but {DEMO_ID}, a very small one of our own; `jan pull` gets others"
+            )
         most = f"{settings.models_max} at a time" if settings.models_max else "any number at a time"
         return f"every model that `jan list` shows, {most}; `jan pull` gets more"
     served = pool.only.served

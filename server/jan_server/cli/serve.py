@@ -38,7 +38,7 @@ def run(arguments: list[str]) -> int:
         listening = _listen(settings.host, settings.port)
     except OSError as error:
         return _failed(_why_not(error, settings))
-    pool = Pool(settings)
+    pool = Pool(settings, with_demo=True)
     pool.begin()
     # The web packages take as long to import as a small model to load: side by side.
     from jan_server.cli.running import run_server

@@ -35,11 +35,12 @@ _NAME_S = 1.0  # an alias may be given to another model by another process
 
 
 class Pool:
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, with_demo: bool = False) -> None:
+        """`with_demo`: the package's own model is served where there is no other."""
         self.settings = settings
         self.feed = Feed()
         home = Path(settings.home).absolute() if settings.home else home_folder()
-        self.library = LazyLibrary(home, self.feed.tell_progress)
+        self.library = LazyLibrary(home, self.feed.tell_progress, with_demo=with_demo)
         self.draining = False
         self.started_s = time.time()
         self.failure: Exception | None = None  # why there is nothing to serve

@@ -20,7 +20,7 @@ from jan_server.library.facts import header_facts, model_headers
 from jan_server.library.records import ModelFile, StoredModel
 from jan_server.library.source import id_from
 
-__all__ = ["find_models", "kind_of", "known_folder", "linked_model"]
+__all__ = ["find_models", "kind_of", "known_folder", "linked_model", "packaged_model"]
 
 _log = logging.getLogger("jan_server")
 _LATER_PART = re.compile(r"-(?!00001)\d{5}-of-\d{5}\.gguf$")
@@ -90,6 +90,12 @@ def linked_model(path: Path, model_id: str) -> StoredModel:
     """A file that a person named. Raises ModelNotFound or BadModelFile."""
     candidate = _Candidate(id=model_id or id_from(path.name), path=path, source=f"file://{path}")
     return msgspec.structs.replace(_described(candidate, "", None), placement="linked")
+
+
+def packaged_model(path: Path, model_id: str) -> StoredModel:
+    """One that comes with the package. Raises ModelNotFound or BadModelFile."""
+    model = msgspec.structs.replace(linked_model(path, model_id), placement="packaged")
+    return msgspec.structs.replace(model, source=f"package:{model_id}")
 
 
 def _described(candidate: _Candidate, folder: str, known: StoredModel | None) -> StoredModel:

@@ -20,8 +20,10 @@ __all__ = ["LazyLibrary"]
 class LazyLibrary:
     """Belongs to one event loop."""
 
-    def __init__(self, home: Path, tell: Callable[[Progress], None]) -> None:
+    def __init__(self, home: Path, tell: Callable[[Progress], None], *, with_demo: bool) -> None:
+        """`with_demo`: the model that comes with the package is among them."""
         self._home = home
+        self._with_demo = with_demo
         self._tell = tell
         self._opening: asyncio.Task[Library] | None = None
 
@@ -49,5 +51,6 @@ class LazyLibrary:
     async def _open(self) -> Library:
         # On another thread, so that streams go on meanwhile.
         module = await asyncio.to_thread(import_module, "jan_server.library.library")
-        library: Library = await module.open_library(self._home, self._tell)
+        packaged = await asyncio.to_thread(module.demo_model) if self._with_demo else None
+        library: Library = await module.open_library(self._home, self._tell, packaged)
         return library

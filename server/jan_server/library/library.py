@@ -14,18 +14,25 @@ import msgspec
 
 from jan_engine.errors import ModelError, ModelNotFound
 from jan_server.config import OF_A_MODEL, Settings
+from jan_server.demo import DEMO_FILE, DEMO_ID
 from jan_server.errors import ApiError
 from jan_server.home import models_folder
 from jan_server.library.download import Order
 from jan_server.library.downloads import Download, Downloads
 from jan_server.library.folder import ModelsFolder
-from jan_server.library.found import find_models, kind_of, known_folder, linked_model
+from jan_server.library.found import (
+    find_models,
+    kind_of,
+    known_folder,
+    linked_model,
+    packaged_model,
+)
 from jan_server.library.progress import Progress
 from jan_server.library.records import StoredModel
 from jan_server.library.source import LocalSource, Source, read_source
 from jan_server.library.store import Store, open_store
 
-__all__ = ["Library", "open_library"]
+__all__ = ["Library", "demo_model", "open_library"]
 
 _log = logging.getLogger("jan_server")
 _ID = re.compile(r"[A-Za-z0-9][\w.:/@+-]{0,199}", re.ASCII)
@@ -34,26 +41,39 @@ _NO_IDS = {"catalogs", "providers", "events", "download", "start", "stop"}  # pa
 
 
 async def open_library(
-    home: Path, tell: Callable[[Progress], None] = lambda _progress: None
+    home: Path,
+    tell: Callable[[Progress], None] = lambda _progress: None,
+    packaged: StoredModel | None = None,
 ) -> Library:
-    """Consistent, whatever ended the process before this one. Raises 500 where it cannot be."""
+    """Consistent, whatever ended the process before this one. Raises 500 where it cannot be.
+    `packaged` is there as long as there is nothing else, and whenever it is named.
+    """
     try:
         folder = await asyncio.to_thread(ModelsFolder, models_folder(home))
         store = await open_store(folder.root)
     except OSError as error:
         message = f"models cannot be kept in {home}: {error.strerror or error}"
         raise ApiError(500, "no_store", message) from error
-    library = Library(folder, store, tell)
+    library = Library(folder, store, tell, packaged)
     await library.reconcile()
     return library
+
+
+def demo_model() -> StoredModel:
+    return packaged_model(DEMO_FILE, DEMO_ID)
 
 
 class Library:
     """Belongs to the event loop it was opened on."""
 
     def __init__(
-        self, folder: ModelsFolder, store: Store, tell: Callable[[Progress], None]
+        self,
+        folder: ModelsFolder,
+        store: Store,
+        tell: Callable[[Progress], None],
+        packaged: StoredModel | None,
     ) -> None:
+        self._packaged = packaged
         self._folder = folder
         self._store = store
         self.downloads = Downloads(folder, store, tell)
@@ -80,7 +100,8 @@ class Library:
         await asyncio.to_thread(self._folder.drop_forgotten)
 
     async def models(self) -> list[StoredModel]:
-        return await self._store.models()
+        stored = await self._store.models()
+        return [self._packaged] if self._packaged is not None and not stored else stored
 
     async def find(self, name: str) -> StoredModel | None:
         """By id, alias, or any way to write its source."""
@@ -89,7 +110,9 @@ class Library:
             try:
                 found = await self._store.find(read_source(name).text)
             except ApiError:
-                return None
+                found = None
+        if found is None and self._packaged is not None and name == self._packaged.id:
+            found = self._packaged
         return found
 
     async def get(self, name: str) -> StoredModel:
@@ -164,6 +187,7 @@ class Library:
         if name in model.aliases:
             await self._store.remove_alias(name)
             return name
+        _check_is_kept(model)
         if model.placement == "found":
             message = f"'{model.id}' is in {model.folder}, which another tool keeps"
             raise ApiError(409, "not_ours", message)
@@ -177,6 +201,7 @@ class Library:
         """A further name. Raises 400, 404 or 409."""
         _check_id(alias)
         model = await self.get(model_name)
+        _check_is_kept(model)
         await self._store.add_alias(alias, model.id)
         return model
 
@@ -186,6 +211,7 @@ class Library:
         """
         model = await self.get(name)
         settings = {key: _setting(key, value) for key, value in settings.items()}
+        _check_is_kept(model)
         merged = {**model.settings, **settings}
         kept = {key: value for key, value in merged.items() if value is not None}
         await self._store.set_settings(model.id, kept)
@@ -212,6 +238,11 @@ class Library:
         known = {model.files[0].path: model for model in models if model.folder == path}
         found = await asyncio.to_thread(find_models, Path(path), kind, known)
         await self._store.set_found(path, kind, found)
+
+
+def _check_is_kept(model: StoredModel) -> None:
+    if model.placement == "packaged":
+        raise ApiError(409, "not_ours", f"'{model.id}' comes with jan-engine and stays as it is")
 
 
 def _check_id(model_id: str) -> None:

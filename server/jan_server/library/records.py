@@ -10,9 +10,9 @@ import msgspec
 __all__ = ["DATABASE", "ModelFile", "Placement", "StoredModel"]
 
 DATABASE = "models.db"  # in the models folder
-Placement = Literal["managed", "linked", "found"]
+Placement = Literal["managed", "linked", "found", "packaged"]
 """managed: below our folder, ours to delete. linked: a file somewhere else, named by a person.
-found: in a folder of another tool that was registered.
+found: in a folder of another tool that was registered. packaged: comes with jan-engine, has no row.
 """
 
 

@@ -48,7 +48,7 @@ def start_logging(form: Literal["human", "json"], level: str, into: TextIO | Non
     handler = logging.StreamHandler(into or sys.stderr)
     handler.setFormatter(_Json() if form == "json" else _Human())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for chatty in ("httpx", "httpcore", "asyncio"):
+    for chatty in ("alembic", "httpx", "httpcore", "asyncio"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

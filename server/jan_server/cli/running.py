@@ -138,7 +138,9 @@ def _what_is_served(pool: Pool) -> str:
         most = f"{settings.models_max} at a time" if settings.models_max else "any number at a time"
         return f"every model that `jan list` shows, {most}; `jan pull` gets more"
     served = pool.only.served
+    size = served.model.metadata.get("general.size_label", "?B")
+    what = served.model.facts.description.replace("?B", size)  # where llama.cpp has no name for it
     return (
-        f"{served.id}: {served.model.facts.description}, {settings.parallel} requests side by side "
+        f"{served.id}: {what}, {settings.parallel} requests side by side "
         f"of up to {served.n_ctx} tokens"
     )

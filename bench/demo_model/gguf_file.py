@@ -9,12 +9,10 @@ import gguf
 import numpy as np
 from tokenizers import Tokenizer
 
-from bench.demo_model.network import SHAPE
+from bench.demo_model.network import N_VOCAB, SHAPE
 from bench.demo_model.vocabulary import CONTROL, MARKS, TEMPLATE
 
 __all__ = ["write"]
-
-N_CTX = 1024
 
 
 def write(path: Path, weights: Mapping[str, np.ndarray], tokenizer: Tokenizer) -> None:
@@ -25,16 +23,7 @@ def write(path: Path, weights: Mapping[str, np.ndarray], tokenizer: Tokenizer) -
     writer.add_description("A very small model that shows how the server works")
     writer.add_size_label("2M")
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_Q8_0)
-    writer.add_context_length(N_CTX)
-    writer.add_embedding_length(SHAPE.n_embd)
-    writer.add_feed_forward_length(SHAPE.n_ff)
-    writer.add_block_count(SHAPE.n_layer)
-    writer.add_head_count(SHAPE.n_head)
-    writer.add_head_count_kv(SHAPE.n_head)
-    writer.add_rope_dimension_count(SHAPE.n_per_head)
-    writer.add_rope_freq_base(SHAPE.rope_base)
-    writer.add_layer_norm_rms_eps(SHAPE.norm_eps)
-    writer.add_vocab_size(SHAPE.n_vocab)
+    SHAPE.describe(writer, N_VOCAB)
     _add_vocabulary(writer, tokenizer)
     for name, weight in _tensors(weights):
         if weight.ndim == 1:

@@ -12,11 +12,10 @@ import numpy as np
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from bench.demo_model.conversations import Conversation, conversations
-from bench.demo_model.network import SHAPE
+from bench.demo_model.network import N_VOCAB
 
-__all__ = ["CONTROL", "MARKS", "N_VOCAB", "TEMPLATE", "Lesson", "learn", "lesson", "render"]
+__all__ = ["CONTROL", "MARKS", "TEMPLATE", "Lesson", "learn", "lesson", "render"]
 
-N_VOCAB = SHAPE.n_vocab
 CONTROL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 MARKS = (
     "<tool_call>",

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <system_error>
 #include <thread>
 
 namespace jan::kernels {
@@ -110,8 +111,12 @@ void pack_all(const matrix_format & format, const ggml_tensor * tensor, const ui
     const size_t most = std::max<size_t>(1, std::thread::hardware_concurrency());
     const size_t n_threads = std::min(most, ggml_nbytes(tensor) / worth_a_thread + 1);
     std::vector<std::thread> others;
-    for (size_t i = 1; i < n_threads; ++i) {
-        others.emplace_back(pack_some);
+    others.reserve(n_threads);
+    try {
+        while (others.size() + 1 < n_threads) {
+            others.emplace_back(pack_some);
+        }
+    } catch (const std::system_error &) {  // no more threads to be had: those there are do it
     }
     pack_some();
     for (std::thread & other : others) {

@@ -31,9 +31,8 @@ _EVENT_STREAM = [
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 ]
-SEND_BODY = (
-    "send_body"  # in a scope's state: the server's own `send`, past what only minds statuses
-)
+# In a scope's state: the server's own `send`, past what only minds statuses.
+SEND_BODY = "send_body"
 _PING = b": still at it\n\n"
 
 

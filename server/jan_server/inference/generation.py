@@ -113,6 +113,11 @@ class GenerationFields(msgspec.Struct, kw_only=True):
     lora: list[LoraScale] | None = None
     multimodal_data: list[str] | None = None
 
+    @property
+    def tells_more_than_text(self) -> bool:
+        """A stream's chunks differ in more than their text."""
+        return bool(self.return_tokens or self.timings_per_token or self.return_progress)
+
 
 def sampling_of(fields: GenerationFields, model: Model, choice: int) -> Sampling:
     """How the tokens of one choice are drawn. Raises 400 for a sampler or a token nobody knows."""

@@ -25,12 +25,7 @@ __all__ = ["stream_chat"]
 async def stream_chat(job: ChatJob, frames: Frames) -> None:
     """Every choice side by side, then the usage if it was asked for."""
     asked = job.asked
-    is_plain = not (
-        job.wants_logprobs
-        or asked.return_tokens
-        or asked.timings_per_token
-        or asked.return_progress
-    )
+    is_plain = not (job.wants_logprobs or asked.tells_more_than_text)
 
     async def send(choice: Choice) -> None:
         writer = (_Writer if is_plain else _DetailWriter)(job, job.readers[choice.index])

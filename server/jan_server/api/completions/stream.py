@@ -16,12 +16,7 @@ __all__ = ["stream_completion"]
 async def stream_completion(job: CompletionJob, frames: Frames) -> None:
     """Every choice side by side, then the usage if it was asked for."""
     asked = job.asked
-    plain = not (
-        job.wants_logprobs
-        or asked.return_tokens
-        or asked.timings_per_token
-        or asked.return_progress
-    )
+    plain = not (job.wants_logprobs or asked.tells_more_than_text)
 
     async def send(choice: Choice) -> None:
         await (_send_plain if plain else _send_in_detail)(job, choice, frames)

@@ -7,7 +7,7 @@ DEFINE ?=
 CLIENTS = build/clients
 BIN     = $(VENV)/bin
 PIP     = $(BIN)/python -m pip --disable-pip-version-check -qq
-SOURCES = jan_engine server bench tests vendor/llama.cpp/fetch.py
+SOURCES = jan_engine jan_bench server bench tests vendor/llama.cpp/fetch.py
 CXX_SOURCES = $(shell git ls-files 'csrc/*.h' 'csrc/*.cpp' 'tests/csrc/*.cpp')
 
 .DEFAULT_GOAL = help

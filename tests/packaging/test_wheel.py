@@ -57,7 +57,8 @@ def test_one_wheel_serves_every_python_from_3_11(wheel: Path) -> None:
 
 def test_the_wheel_holds_the_package_and_nothing_of_the_build(contents: list[str]) -> None:
     folders = {name.split("/")[0] for name in contents}
-    assert {f for f in folders if not f.endswith(".dist-info")} == {"jan_engine", "jan_server"}
+    packages = {f for f in folders if not f.endswith(".dist-info")}
+    assert packages == {"jan_engine", "jan_bench", "jan_server"}
     assert not [n for n in contents if n.endswith((".pyx", ".pxd", ".in", ".h", ".cpp", ".cmake"))]
     for needed in (
         "jan_engine/py.typed",

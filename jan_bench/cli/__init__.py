@@ -1,0 +1,1 @@
+"""`jan bench`: a module per verb, imported when it is given."""

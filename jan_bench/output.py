@@ -1,0 +1,35 @@
+"""Where results go: stdout, or a file that is there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from jan_engine.errors import WriteFailed
+
+__all__ = ["write_out"]
+
+
+def write_out(text: str, path: Path | None) -> None:
+    """To stdout where there is no path. Raises WriteFailed; an earlier file is then as it was."""
+    if path is None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        return
+    partial = None
+    try:
+        handle, name = tempfile.mkstemp(".partial", path.name + ".", path.parent)
+        partial = Path(name)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        partial.chmod(0o644)
+        partial.replace(path)
+    except OSError as error:
+        failed = WriteFailed(f"cannot write {path}: {error.strerror or error}")
+        failed.path = str(path)
+        raise failed from error
+    finally:
+        if partial is not None:
+            partial.unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from jan_engine.errors import EngineError, InvalidRequest, ModelNotFound, OutOfM
 __all__ = ["VERBS", "run"]
 
 VERBS = {  # verb -> (module of jan_bench.cli with a function `run`, help)
+    "serve": ("serve", "a server under load, as its callers see it"),
     "here": ("here", "what every result records of this machine, this build and these models"),
 }
 

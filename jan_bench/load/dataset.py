@@ -1,0 +1,120 @@
+"""What is asked. Lengths are in tokens of the server, which alone knows them: see calibration."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from jan_bench.load.calibration import Scale
+from jan_bench.load.reply import Prompt
+from jan_bench.load.words import random_text
+from jan_engine import InvalidRequest
+
+__all__ = ["Dataset", "DatasetName", "prompts_of"]
+
+DatasetName = Literal["random", "prefix_repetition", "sharegpt", "jsonl"]
+_LONGEST = 2048  # tokens of a conversation taken from a file, prompt and answer, as in vLLM
+
+
+class Dataset(msgspec.Struct, frozen=True, kw_only=True):
+    name: DatasetName = "random"
+    path: Path | None = None
+    n_input: int = 128
+    n_output: int | None = None  # None: 128, or what a file says
+    n_prefix: int = 96  # of prefix_repetition: the part that several prompts share
+    n_prefixes: int = 4
+
+
+def prompts_of(dataset: Dataset, n: int, seed: str, scale: Scale) -> list[Prompt]:
+    """`seed` decides everything. Raises InvalidRequest for a file that cannot be read."""
+    rng = random.Random(seed)
+    match dataset.name:
+        case "random":
+            return [
+                Prompt(text=_text(dataset.n_input, scale, rng), n_output=dataset.n_output or 128)
+                for _ in range(n)
+            ]
+        case "prefix_repetition":
+            return _repetitions(dataset, n, scale, rng)
+        case "sharegpt" | "jsonl":
+            return _from_file(dataset, n, scale, rng)
+
+
+def _text(n_tokens: int, scale: Scale, rng: random.Random) -> str:
+    return random_text(scale.n_words(n_tokens), rng)
+
+
+def _repetitions(dataset: Dataset, n: int, scale: Scale, rng: random.Random) -> list[Prompt]:
+    if dataset.n_prefix >= dataset.n_input:
+        raise InvalidRequest(
+            f"prefix_len: must be shorter than input_len, which is {dataset.n_input}"
+        )
+    n_words = scale.n_words(dataset.n_input)
+    n_shared = round(n_words * dataset.n_prefix / dataset.n_input)
+    prefixes = [random_text(n_shared, rng) for _ in range(dataset.n_prefixes)]
+    prompts = [
+        Prompt(
+            text=f"{prefixes[i % len(prefixes)]} {random_text(n_words - n_shared, rng)}",
+            n_output=dataset.n_output or 128,
+        )
+        for i in range(n)
+    ]
+    rng.shuffle(prompts)
+    return prompts
+
+
+def _from_file(dataset: Dataset, n: int, scale: Scale, rng: random.Random) -> list[Prompt]:
+    if dataset.path is None:
+        raise InvalidRequest(f"dataset_path: {dataset.name} is a file, which one?")
+    try:
+        text = dataset.path.read_bytes()
+        read = _conversations if dataset.name == "sharegpt" else _lines
+        prompts = list(read(text, dataset, scale))
+    except OSError as error:
+        raise InvalidRequest(f"dataset_path: {dataset.path}: {error.strerror}") from None
+    except msgspec.MsgspecError as error:
+        raise InvalidRequest(f"dataset_path: {dataset.path}: {error}") from None
+    if not prompts:
+        raise InvalidRequest(f"dataset_path: {dataset.path} has no prompts that can be used")
+    rng.shuffle(prompts)
+    return [prompts[i % len(prompts)] for i in range(n)]
+
+
+class _Turn(msgspec.Struct):
+    value: str
+
+
+class _Conversation(msgspec.Struct):
+    conversations: list[_Turn] = []
+
+
+def _conversations(text: bytes, dataset: Dataset, scale: Scale) -> Iterator[Prompt]:
+    """ShareGPT's: the first turn is asked, the second says how long the answer is."""
+    for found in msgspec.json.decode(text, type=list[_Conversation]):
+        if len(found.conversations) < 2:
+            continue
+        prompt, answer = (turn.value for turn in found.conversations[:2])
+        n_input, n_output = scale.n_tokens(prompt), dataset.n_output or scale.n_tokens(answer)
+        if n_input >= 4 and n_output >= 4 and n_input + n_output <= _LONGEST:
+            yield Prompt(text=prompt, n_output=n_output)
+
+
+class _Line(msgspec.Struct):
+    prompt: str = ""
+    messages: tuple[dict[str, Any], ...] = ()
+    output_tokens: int | None = None
+    max_tokens: int | None = None
+
+
+_line_decoder = msgspec.json.Decoder(_Line)
+
+
+def _lines(text: bytes, dataset: Dataset, _scale: Scale) -> Iterator[Prompt]:
+    for line in _line_decoder.decode_lines(text):
+        if line.prompt or line.messages:
+            n_output = dataset.n_output or line.output_tokens or line.max_tokens or 128
+            yield Prompt(text=line.prompt, messages=line.messages, n_output=n_output)

@@ -1,0 +1,181 @@
+"""Measures a server under one load after the other."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import signal
+import sys
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+
+import msgspec
+
+from jan_bench.load.calibration import Scale, calibrate
+from jan_bench.load.client import Client
+from jan_bench.load.dataset import Dataset, prompts_of
+from jan_bench.load.drive import Drive, closed_loop, open_loop
+from jan_bench.load.endpoint import Endpoint
+from jan_bench.load.metrics import Metrics, metrics_of
+from jan_bench.load.schedule import arrival_times
+
+__all__ = ["Load", "Measured", "Point", "measure", "run_in_loop"]
+
+
+class Point(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the two is given."""
+
+    rate: float | None = None  # requests per second: an open loop
+    concurrency: int | None = None  # requests at once: a closed one
+
+    def __str__(self) -> str:
+        return (
+            f"{self.rate:g} requests/s" if self.rate is not None else f"{self.concurrency} at once"
+        )
+
+
+class Load(msgspec.Struct, frozen=True, kw_only=True):
+    """All that decides what is sent."""
+
+    dataset: Dataset
+    points: Sequence[Point]
+    n_prompts: int | None = None  # of each point; None: as many as it takes to see something
+    n_warmup: int = 2
+    burstiness: float = 1.0
+    seed: int = 0
+    timeout_s: float = 600.0
+    goodput: Mapping[str, float] = {}
+
+    def n_prompts_of(self, point: Point) -> int:
+        if self.n_prompts is not None:
+            return self.n_prompts
+        if point.concurrency is not None:
+            return max(16, 8 * point.concurrency)
+        assert point.rate is not None
+        return 100 if point.rate == float("inf") else max(16, round(30 * point.rate))
+
+    def seed_of(self, point: Point) -> str:
+        """No two points share prompts, so none finds another's in a cache."""
+        return f"{self.seed}, {point}"
+
+    @property
+    def cache_policy(self) -> str:
+        match self.dataset.name:
+            case "random":
+                return "prompts of one point share nothing with one another or another point's"
+            case "prefix_repetition":
+                return (
+                    f"{self.dataset.n_prefixes} beginnings of {self.dataset.n_prefix} tokens per "
+                    "point, shared by its prompts and no other's"
+                )
+            case _:
+                return "prompts of a file, in another order at each point: some may repeat"
+
+
+class Measured(msgspec.Struct, frozen=True, kw_only=True):
+    at: datetime
+    point: Point
+    n_prompts: int
+    drive: Drive
+    metrics: Metrics
+
+
+OnPoint = Callable[[Measured], None]
+OnProgress = Callable[[Point, int, int], None]  # of how many, how many have ended
+
+
+async def measure(
+    endpoint: Endpoint, load: Load, on_point: OnPoint, on_progress: OnProgress | None = None
+) -> bool:
+    """False where somebody interrupted it: the point that ran then was told as far as it came.
+    Raises Unavailable where the server refuses even the first request.
+    """
+    client = Client(endpoint, load.timeout_s)
+    stop = asyncio.Event()
+    with _until_interrupted(stop):
+        try:
+            scale = await calibrate(client, str(load.seed))
+            for point in load.points:
+                if stop.is_set():
+                    return False
+                on_point(await _measure_point(client, load, point, scale, stop, on_progress))
+        finally:
+            client.close()
+    return not stop.is_set()
+
+
+async def _measure_point(
+    client: Client,
+    load: Load,
+    point: Point,
+    scale: Scale,
+    stop: asyncio.Event,
+    on_progress: OnProgress | None,
+) -> Measured:
+    n = load.n_prompts_of(point)
+    seed = load.seed_of(point)
+    prompts = prompts_of(load.dataset, n, seed, scale)
+    if load.n_warmup:
+        warming = prompts_of(load.dataset, load.n_warmup, f"{seed}, warm-up", scale)
+        await closed_loop(client, warming, min(load.n_warmup, point.concurrency or 1), stop)
+    at = datetime.now().astimezone()
+    if point.concurrency is not None:
+        running = closed_loop(client, prompts, point.concurrency, stop)
+    else:
+        assert point.rate is not None
+        rng = random.Random(f"{seed}, times")
+        times = arrival_times(n, point.rate, load.burstiness, rng)
+        running = open_loop(client, prompts, times, stop)
+    async with _told(client, partial(on_progress, point, n) if on_progress else None):
+        drive = await running
+    metrics = metrics_of(drive, load.goodput)
+    return Measured(at=at, point=point, n_prompts=n, drive=drive, metrics=metrics)
+
+
+@contextlib.asynccontextmanager
+async def _told(client: Client, tell: Callable[[int], None] | None) -> AsyncGenerator[None]:
+    """Twice a second, which costs nothing that could be measured."""
+
+    async def tell_on(tell: Callable[[int], None]) -> None:
+        while True:
+            await asyncio.sleep(0.5)
+            tell(client.n_ended)
+
+    telling = asyncio.ensure_future(tell_on(tell)) if tell else None
+    try:
+        yield
+    finally:
+        if telling is not None:
+            telling.cancel()
+
+
+@contextlib.contextmanager
+def _until_interrupted(stop: asyncio.Event) -> Generator[None]:
+    """Ctrl-C ends the run, not the program: what there is by then is worth telling."""
+    loop = asyncio.get_running_loop()
+    try:
+        loop.add_signal_handler(signal.SIGINT, stop.set)
+    except (
+        NotImplementedError,
+        RuntimeError,
+        ValueError,
+    ):  # another system, or not the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+
+
+def run_in_loop(work: Coroutine[None, None, bool]) -> bool:
+    """On uvloop where there is one: half the time per frame."""
+    factory = None
+    if sys.platform != "win32":
+        import uvloop
+
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        return runner.run(work)

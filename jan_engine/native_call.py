@@ -21,8 +21,14 @@ OnProgress = Callable[[float], object]
 _POLL_S = 0.02
 
 
-def watched(call: Callable[[_core.Progress], T], on_progress: OnProgress | None, name: str) -> T:
+def watched(
+    call: Callable[[_core.Progress], T],
+    on_progress: OnProgress | None,
+    name: str,
+    every_s: float = _POLL_S,
+) -> T:
     """The call's result or exception. `on_progress` gets fractions from 0 to 1 on this thread.
+    `every_s` is how often this thread looks: seldom, where the call is timed.
 
     If it raises, or the waiting is interrupted, the native call is cancelled and has ended by
     the time the exception leaves here.
@@ -36,24 +42,28 @@ def watched(call: Callable[[_core.Progress], T], on_progress: OnProgress | None,
             results.append(call(progress))
         except BaseException as error:  # handed to the caller's thread below
             failures.append(error)
+        finally:
+            done.set()
 
+    # Not Thread.join(): interrupted, it takes the thread for ended in CPython before 3.13.
+    done = threading.Event()
     thread = threading.Thread(target=run, name=name, daemon=True)
     last = -1.0
     try:
         thread.start()
         running = True
         while running:
-            thread.join(_POLL_S)
-            running = thread.is_alive()  # before the fraction is read, so that 1.0 is not missed
+            running = not done.wait(every_s)  # before the fraction is read: 1.0 is not missed
             fraction = progress.fraction
             if on_progress is not None and fraction != last:
                 on_progress(fraction)
                 last = fraction
     except BaseException:
         progress.cancel()
-        while thread.is_alive():
+        running = True
+        while running:
             with contextlib.suppress(KeyboardInterrupt):  # impatience does not make it safe
-                thread.join()
+                running = not done.wait(_POLL_S) and thread.is_alive()
         raise
     if failures:
         raise failures[0]

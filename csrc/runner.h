@@ -1,5 +1,5 @@
 // One sequence through a model, step by step: feed tokens, read the logits of the last one.
-// Only this and trial.h run a forward pass.
+// The reference for whatever runs many.
 #pragma once
 
 #include "model.h"

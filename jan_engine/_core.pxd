@@ -259,6 +259,50 @@ cdef extern from "runner.h" namespace "jan" nogil:
         int n_threads()
 
 
+cdef extern from "gauge.h" namespace "jan" nogil:
+    cdef cppclass gauge_options:
+        int n_ctx
+        int n_streams
+        int n_batch
+        int n_ubatch
+        int n_wanted
+        int n_threads
+        int n_positions
+        int poll
+        uint32_t seed
+        string cache_type_k
+        string cache_type_v
+        int flash_attention
+        bool unified
+
+    cdef cppclass pass_times:
+        int64_t prompt_ns
+        int64_t decode_ns
+
+    cdef cppclass gauge:
+        gauge(shared_ptr[model] source, const gauge_options & options) except +raise_jan_error
+        pass_times time(
+            int n_depth, int n_prompt, int n_gen, const atomic_bool & cancel
+        ) except +raise_jan_error
+        int n_threads()
+
+
+cdef extern from "divergence.h" namespace "jan" nogil:
+    cdef cppclass token_divergence:
+        double base_nll
+        double nll
+        double kl
+        bool same_best
+
+
+cdef extern from "lockstep.h" namespace "jan" nogil:
+    cdef cppclass lockstep:
+        lockstep(shared_ptr[gauge] base, vector[shared_ptr[gauge]] others) except +raise_jan_error
+        vector[vector[token_divergence]] score(
+            const vector[token] & window, int n_unscored, const atomic_bool & cancel
+        ) except +raise_jan_error
+
+
 cdef extern from "quantize.h" namespace "jan" nogil:
     cdef cppclass quantize_options:
         string source

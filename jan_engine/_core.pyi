@@ -90,6 +90,37 @@ class Runner:
     @property
     def n_threads(self) -> int: ...
 
+class Gauge:
+    def __new__(
+        cls,
+        source: Model,
+        *,
+        n_ctx: int,
+        n_streams: int,
+        n_batch: int,
+        n_ubatch: int,
+        n_wanted: int,
+        n_threads: int,
+        n_positions: int,
+        poll: int,
+        seed: int,
+        cache_type_k: bytes,
+        cache_type_v: bytes,
+        flash_attention: int,
+        unified: bool,
+    ) -> Self: ...
+    def time(
+        self, n_depth: int, n_prompt: int, n_gen: int, progress: Progress
+    ) -> tuple[int, int]: ...
+    @property
+    def n_threads(self) -> int: ...
+
+class Lockstep:
+    def __new__(cls, base: Gauge, others: list[Gauge]) -> Self: ...
+    def score(
+        self, window: list[int], n_unscored: int, progress: Progress
+    ) -> list[list[tuple[float, float, float, bool]]]: ...
+
 def quantize_file(
     source: bytes,
     target: bytes,

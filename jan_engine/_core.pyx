@@ -365,6 +365,91 @@ cdef class Runner:
         return dereference(self.owned).n_threads()
 
 
+cdef class Gauge:
+    """Forward passes of one model without an engine. Keeps the model alive; one thread at a time."""
+
+    cdef shared_ptr[gauge] shared
+
+    def __cinit__(
+        self,
+        Model source not None,
+        *,
+        int n_ctx,
+        int n_streams,
+        int n_batch,
+        int n_ubatch,
+        int n_wanted,
+        int n_threads,
+        int n_positions,
+        int poll,
+        uint32_t seed,
+        bytes cache_type_k not None,
+        bytes cache_type_v not None,
+        int flash_attention,
+        bint unified,
+    ):
+        cdef gauge_options options
+        options.n_ctx = n_ctx
+        options.n_streams = n_streams
+        options.n_batch = n_batch
+        options.n_ubatch = n_ubatch
+        options.n_wanted = n_wanted
+        options.n_threads = n_threads
+        options.n_positions = n_positions
+        options.poll = poll
+        options.seed = seed
+        options.cache_type_k = cache_type_k
+        options.cache_type_v = cache_type_v
+        options.flash_attention = flash_attention
+        options.unified = unified
+        with nogil:
+            self.shared.reset(new gauge(source.shared, options))
+
+    def __dealloc__(self):
+        with nogil:
+            self.shared.reset()
+
+    def time(self, int n_depth, int n_prompt, int n_gen, Progress progress not None) -> tuple[int, int]:
+        cdef pass_times times
+        with nogil:
+            times = dereference(self.shared).time(
+                n_depth, n_prompt, n_gen, dereference(progress.shared).cancel
+            )
+        return times.prompt_ns, times.decode_ns
+
+    @property
+    def n_threads(self) -> int:
+        return dereference(self.shared).n_threads()
+
+
+cdef class Lockstep:
+    """A reference and other models over one text. Keeps the gauges alive; one thread at a time."""
+
+    cdef unique_ptr[lockstep] owned
+
+    def __cinit__(self, Gauge base not None, list others not None):
+        cdef vector[shared_ptr[gauge]] gauges
+        cdef Gauge other
+        for other in others:
+            gauges.push_back(other.shared)
+        self.owned.reset(new lockstep(base.shared, gauges))
+
+    def __dealloc__(self):
+        with nogil:
+            self.owned.reset()
+
+    def score(
+        self, list window not None, int n_unscored, Progress progress not None
+    ) -> list[list[tuple[float, float, float, bool]]]:
+        cdef vector[token] ids = window
+        cdef vector[vector[token_divergence]] found
+        with nogil:
+            found = dereference(self.owned).score(ids, n_unscored, dereference(progress.shared).cancel)
+        return [
+            [(one.base_nll, one.nll, one.kl, one.same_best) for one in of_model] for of_model in found
+        ]
+
+
 def quantize_file(
     bytes source not None,
     bytes target not None,

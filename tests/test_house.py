@@ -30,6 +30,7 @@ MAY_INCLUDE_UPSTREAM = {
     "columns",
     "embedder",
     "formats",
+    "gauge",
     "llama_chain",
     "log",
     "matrix_switch",

@@ -14,7 +14,16 @@ from jan_bench.machine import Machine, this_machine
 from jan_bench.model_file import ModelFile
 from jan_engine.backend import Status
 
-__all__ = ["Build", "Circumstances", "circumstances", "this_build"]
+__all__ = ["Build", "Circumstances", "ComputesHere", "circumstances", "this_build"]
+
+
+class ComputesHere(msgspec.Struct, frozen=True, kw_only=True):
+    """A device of this process."""
+
+    name: str
+    description: str
+    backend: str
+    kind: str  # cpu, gpu, integrated_gpu or accelerator
 
 
 class Build(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,7 +34,7 @@ class Build(msgspec.Struct, frozen=True, kw_only=True):
     compiler: str
     cpu_variant: str = ""  # which of the package's was loaded; "" where none was needed
     instructions: list[str] = []
-    devices: list[str] = []
+    devices: list[ComputesHere] = []
 
 
 class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,5 +92,14 @@ def this_build(*, computes: bool) -> Build:
         compiler=build.compiler,
         cpu_variant=variant.name if variant else "",
         instructions=variant.instructions if variant else [],
-        devices=[f"{d.name}: {d.description}" for d in jan_engine.devices()] if computes else [],
+        devices=[_named(device) for device in jan_engine.devices()] if computes else [],
+    )
+
+
+def _named(device: jan_engine.Device) -> ComputesHere:
+    return ComputesHere(
+        name=device.name,
+        description=device.description,
+        backend=device.backend,
+        kind=device.kind.name.lower(),
     )

@@ -15,8 +15,13 @@ __all__ = ["write_out"]
 def write_out(text: str, path: Path | None) -> None:
     """To stdout where there is no path. Raises WriteFailed; an earlier file is then as it was."""
     if path is None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        try:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise  # nobody wants it
+        except OSError as error:
+            raise WriteFailed(f"cannot write the results: {error.strerror}") from error
         return
     partial = None
     try:

@@ -14,6 +14,8 @@ from jan_engine.errors import EngineError, InvalidRequest, ModelNotFound, OutOfM
 __all__ = ["VERBS", "run"]
 
 VERBS = {  # verb -> (module of jan_bench.cli with a function `run`, help)
+    "engine": ("engine", "how fast a model reads and generates: llama-bench's tests"),
+    "quality": ("quality", "how much quantised models have lost: perplexity and divergence"),
     "serve": ("serve", "a server under load, as its callers see it"),
     "here": ("here", "what every result records of this machine, this build and these models"),
 }

@@ -1,0 +1,1 @@
+"""What llama-bench and llama-batched-bench time, in this engine and in their words."""

@@ -1,0 +1,1 @@
+"""How far models are from what they were made of."""

@@ -128,6 +128,7 @@ std::vector<std::vector<float>> embedder::embed(const std::vector<std::vector<to
             llama_memory_clear(memory, false);
         }
         const log_capture log;
+        const auto still = model_->adapters_still();
         if (llama_decode(context_.get(), batch_) != 0) {
             throw error(errc::backend_failure, log.reason("the forward pass failed"));
         }

@@ -59,6 +59,9 @@ uint64_t engine::submit(request ask) {
         n_open_.fetch_sub(1);
         throw;
     }
+    // Cells are what they are by their adapters too. With its length in front no salt reads as such a key.
+    const std::string adapters = ask.adapters ? ask.adapters->key : "";
+    ask.cache_salt = std::to_string(adapters.size()) + ":" + adapters + ask.cache_salt;
     ask.id = next_id_.fetch_add(1);
     const uint64_t id = ask.id;
     if (!inbox_.put({command::kind::submit, id, std::move(ask), std::move(chooser), std::move(bounds)})) {
@@ -155,6 +158,7 @@ void engine::step() {
     if (plan.n_prefill > 0) {
         tell_beginnings(plan);
     }
+    turning_ = plan.turns;
     int begin = 0;
     for (const int pass_end : plan.pass_ends) {
         if (intact) {  // else somebody has more to compute than was planned: plan again
@@ -170,7 +174,7 @@ void engine::step() {
             }
         }
     }
-    if (plan.n_prefill == 0) {
+    if (plan.n_prefill == 0 && !plan.turns) {
         scheduler_.step_took(forward_s_, static_cast<int>(stats_.n_accepted - n_accepted_before));
     }
     const double end_s = clock_s();
@@ -258,7 +262,10 @@ void engine::run_pass(const slice * slices, int n) {
         case pass_status::done: {
             const bool all_output =
                 std::all_of(slices, slices + n, [](const slice & of) { return of.n_outputs == of.n_tokens; });
-            (all_output ? cost_.decode : cost_.prefill).observe(size, now_s_ - start_s);
+            if (!turning_) {
+                (all_output ? cost_.decode : cost_.prefill).observe(size, now_s_ - start_s);
+            }
+            turning_ = false;
             choice_.choose(*forward_, slices, n);
             for (int i = 0; i < n; ++i) {
                 advance(slices[i]);

@@ -98,6 +98,7 @@ class engine {
     event_batch told_;
     double now_s_ = 0;
     double forward_s_ = 0;  // of the step
+    bool turning_ = false;  // the next pass prepares for other adapters: what it takes says nothing
     bool draining_ = false;
     int n_running_before_ = 0;
     int64_t n_cells_cached_ = 0;

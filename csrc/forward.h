@@ -31,7 +31,8 @@ class forward {
     virtual int n_vocab() const = 0;
     virtual bool can_shift(int lane) = 0;  // whether lane_change::shift is possible
 
-    // Computes n slices, sorted by lane. The logits they want are rows in the order of the slices.
+    // Computes n slices, sorted by lane and all with equal adapters. The logits they want are rows in the
+    // order of the slices.
     virtual pass_status run(const slice * slices, int n) = 0;
     virtual const std::string & failure() const = 0;  // what the last run() that failed said
 

@@ -1,6 +1,7 @@
 #include "llama_forward.h"
 
 #include "abort_guard.h"
+#include "adapter.h"
 #include "cache_type.h"
 #include "error.h"
 #include "free_memory.h"
@@ -100,6 +101,7 @@ llama_forward::llama_forward(std::shared_ptr<const model> source, const forward_
 
     const log_capture log;
     const abort_guard guard;
+    const auto still = model_->adapters_still();
     context_.reset(llama_init_from_model(model_->handle(), params));
     if (!context_) {
         const std::string reason = log.reason("the context could not be created");
@@ -133,6 +135,11 @@ llama_forward::~llama_forward() {
 }
 
 pass_status llama_forward::run(const slice * slices, int n) {
+    const auto & adapters = slices[0].of->ask.adapters;
+    if (!equal(adapters.get(), adapters_.get())) {
+        apply_adapters(context_.get(), adapters.get());
+        adapters_ = adapters;  // may free those of before, so what is locked below is not locked here
+    }
     batch_.n_tokens = 0;
     for (int i = 0; i < n; ++i) {
         const sequence & s = *slices[i].of;
@@ -147,6 +154,7 @@ pass_status llama_forward::run(const slice * slices, int n) {
     }
     logits_ = nullptr;
     const log_capture log;
+    const auto still = model_->adapters_still();
     switch (llama_decode(context_.get(), batch_)) {
         case 0: unsettled_ = false; return pass_status::done;
         case 1: failure_ = log.reason("the cache is full"); return pass_status::out_of_cells;

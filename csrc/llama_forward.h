@@ -1,6 +1,7 @@
 // The forward pass through llama.cpp. The only file that runs batches of many sequences.
 #pragma once
 
+#include "adapter_set.h"
 #include "cache_plan.h"
 #include "forward.h"
 #include "model.h"
@@ -68,6 +69,7 @@ class llama_forward final : public forward {
     std::shared_ptr<const model> model_;
     std::shared_ptr<thread_pool> pool_;  // outlives the context it is attached to
     std::atomic<bool> abort_{false};
+    std::shared_ptr<const adapter_set> adapters_;  // that the context computes with
     std::unique_ptr<llama_context, deleter> context_;
     llama_memory_t memory_ = nullptr;
     kv_shape shape_;

@@ -80,6 +80,16 @@ std::shared_ptr<model> model::load(const load_options & options, load_progress &
     return std::shared_ptr<model>(new model(handle, options.vocab_only));
 }
 
+std::shared_lock<std::shared_mutex> model::adapters_still() const {
+    const std::lock_guard<std::mutex> turn(adapters_turn_);
+    return std::shared_lock<std::shared_mutex>(adapters_);
+}
+
+std::unique_lock<std::shared_mutex> model::adapters_changing() const {
+    const std::lock_guard<std::mutex> turn(adapters_turn_);
+    return std::unique_lock<std::shared_mutex>(adapters_);
+}
+
 model_facts model::facts() const {
     const llama_model * m = handle_.get();
     model_facts f{};

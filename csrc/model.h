@@ -9,6 +9,8 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
+#include <shared_mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -59,6 +61,12 @@ class model {
 
     llama_model * handle() const { return handle_.get(); }
 
+    // Upstream keeps a list of a model's adapters and reads it when it sizes a context's graphs, which
+    // may be in any pass. Whoever runs one holds the first; whoever loads or frees an adapter the other,
+    // and waits for passes in progress, while no further one begins.
+    std::shared_lock<std::shared_mutex> adapters_still() const;
+    std::unique_lock<std::shared_mutex> adapters_changing() const;
+
     // Whether a forward pass has succeeded with that attention kernel; see trial.h.
     bool was_tried_out(bool flash) const { return tried_out_[flash]; }
     void note_tried_out(bool flash) const { tried_out_[flash] = true; }
@@ -73,6 +81,8 @@ class model {
     std::unique_ptr<llama_model, deleter> handle_;
     bool vocab_only_;
     mutable std::atomic<bool> tried_out_[2]{};
+    mutable std::mutex adapters_turn_;  // taken on the way to the next, so that nobody waits for ever
+    mutable std::shared_mutex adapters_;
 };
 
 }  // namespace jan

@@ -66,6 +66,10 @@ pass_status null_forward::run(const slice * slices, int n) {
             failure_ = "the slices of a pass are not sorted by lane";
             return pass_status::failed;
         }
+        if (!equal(slices[0].of->ask.adapters.get(), s.ask.adapters.get())) {
+            failure_ = "the slices of a pass have different adapters";
+            return pass_status::failed;
+        }
     }
     if (n_rows > options_.max_rows || n_outputs > options_.max_outputs) {
         failure_ =

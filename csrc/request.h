@@ -1,6 +1,7 @@
 // What a caller asks the engine for. Plain data, immutable once submitted.
 #pragma once
 
+#include "adapter_set.h"
 #include "constraint/constraint.h"
 #include "sampling/sampling_params.h"
 #include "token.h"
@@ -22,6 +23,7 @@ struct request {
     int prompt_top_from = 0;        // and of these only from here on: what is before may be reused
     std::shared_ptr<const sampling_params> sampling;      // null: the most likely token
     std::shared_ptr<const constraint_params> constraint;  // null: any text
+    std::shared_ptr<const adapter_set> adapters;          // null: the model as it is
     std::vector<token> shown;                             // tokens that are usually not, as they are written
     int n_indent = 0;                                     // spaces or tabs that each new line must begin with
     int64_t t_max_predict_ms = 0;  // from the first token, once there was a new line; 0 = no end

@@ -94,6 +94,7 @@ void runner::feed(const std::vector<token> & tokens) {
     for (size_t done = 0; done < row.size(); done += n_batch) {
         const auto n = static_cast<int32_t>(std::min(n_batch, row.size() - done));
         const log_capture log;
+        const auto still = model_->adapters_still();
         switch (llama_decode(context_.get(), llama_batch_get_one(row.data() + done, n))) {
             case 0: break;
             case 2: throw error(errc::cancelled, "the forward pass was cancelled");

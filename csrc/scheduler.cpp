@@ -124,10 +124,19 @@ const step_plan & scheduler::plan(double now_s) {
     for (sequence * s : running_) {
         s->drafts.clear();
     }
+    choose_adapters(now_s, false);
     close_lanes();
     admit(now_s);
+    if (!plan_.turns) {  // who was admitted may be the first with these
+        choose_adapters(now_s, false);
+    }
     plan_decode();
     plan_prefill(now_s);
+    if (plan_.slices.empty() && !running_.empty()) {  // those whose turn it is wait for cells of others
+        choose_adapters(now_s, true);
+        plan_decode();
+        plan_prefill(now_s);
+    }
     plan_drafts();
     form_passes(plan_.slices, plan_.pass_ends);
     plan_.changes.insert(plan_.changes.end(), pending_.begin(), pending_.end());
@@ -236,7 +245,7 @@ void scheduler::admit(double now_s) {
 void scheduler::plan_decode() {
     order_.clear();
     for (sequence * s : running_) {
-        if (s->n_left() == 1) {
+        if (s->n_left() == 1 && is_served(s)) {
             order_.push_back(s);
         }
     }
@@ -260,7 +269,7 @@ void scheduler::plan_decode() {
 void scheduler::plan_prefill(double now_s) {
     order_.clear();
     for (sequence * s : running_) {
-        if (s->n_left() > 1) {
+        if (s->n_left() > 1 && is_served(s)) {
             order_.push_back(s);
         }
     }

@@ -23,6 +23,7 @@ struct scheduler_options {
     double token_gap_s = 0.01;  // between two tokens of a stream, prompts may always take this much
     double slowdown = 2.5;      // or this multiple of the step in which all decode
     double patience_s = 5;      // waiting this long counts as much as being half as long
+    double turn_s = 0.05;       // adapters that others wait for give way after this
     int min_shared = 32;        // waiting for another's prefix pays from this many tokens
     bool speculation = true;    // where decoding leaves time, guess ahead
 };
@@ -84,6 +85,8 @@ class scheduler {
     bool must_follow(sequence * s, int n_found);
     void give_lane(sequence * s, const prefix_match & match, double now_s);
     void order_by_turn(std::vector<sequence *> & of, double now_s) const;
+    void choose_adapters(double now_s, bool at_once);
+    bool is_served(const sequence * s) const { return equal(s->ask.adapters.get(), served_.get()); }
     void plan_decode();
     void plan_prefill(double now_s);
     int prefill_rows(int depth, double now_s) const;
@@ -105,6 +108,9 @@ class scheduler {
     std::vector<sequence *> order_;     // scratch
     std::vector<lane_change> pending_;  // changes decided between two plans
     step_plan plan_;
+    std::shared_ptr<const adapter_set> served_;  // whose turn it is
+    double turn_began_s_ = 0;
+    bool others_decode_ = false;  // streams with other adapters wait for their turn
     uint64_t n_admitted_ = 0;
     std::map<std::string, uint64_t> last_turn_;  // of each caller with a request here
     double scattered_s_ = 0;                     // lost so far to decoding lanes that are not neighbours

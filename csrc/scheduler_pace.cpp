@@ -40,7 +40,8 @@ int scheduler::prefill_rows(int depth, double now_s) const {
     const int most = options_.max_rows;
     const cost_model & cost = cost_.prefill;
     if (n_decode == 0) {
-        return cost.rows_within(options_.pass_limit_s / cost.strain(), depth, std::min(64, most), most);
+        const double limit = others_decode_ ? options_.turn_s : options_.pass_limit_s;
+        return cost.rows_within(limit / cost.strain(), depth, std::min(64, most), most);
     }
     const double limit = gap_limit(now_s);
     if (ledger_.shape().mode == kv_mode::unified) {  // prompt rows ride along in the same pass

@@ -117,6 +117,7 @@ struct sequence {
     double started_s = 0;  // when it first got a lane
     double first_token_s = 0;
     double last_token_s = 0;
+    double served_s = 0;  // when a step was last planned for its adapters
 };
 
 }  // namespace jan

@@ -36,9 +36,10 @@ struct step_plan {
     std::vector<slice> slices;
     std::vector<int> pass_ends;  // slices [previous end, end) are one pass
     std::vector<sequence *> parked;
-    int n_decode = 0;   // rows of sequences that generate
-    int n_prefill = 0;  // rows of prompts
-    int n_drafted = 0;  // rows of guesses
+    int n_decode = 0;    // rows of sequences that generate
+    int n_prefill = 0;   // rows of prompts
+    int n_drafted = 0;   // rows of guesses
+    bool turns = false;  // to other adapters than the last step's: the first pass prepares for them
 
     bool empty() const { return slices.empty(); }
 
@@ -48,6 +49,7 @@ struct step_plan {
         pass_ends.clear();
         parked.clear();
         n_decode = n_prefill = n_drafted = 0;
+        turns = false;
     }
 };
 

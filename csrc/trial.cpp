@@ -9,9 +9,13 @@
 namespace jan {
 
 void try_out(const model & source, llama_context * context, bool flash) {
-    if (source.was_tried_out(flash)) {
-        return;
+    if (!source.was_tried_out(flash)) {
+        try_pass(context);
+        source.note_tried_out(flash);
     }
+}
+
+void try_pass(llama_context * context) {
     const int32_t n_threads = llama_n_threads(context);
     const int32_t n_threads_batch = llama_n_threads_batch(context);
     llama_set_n_threads(context, 1, 1);
@@ -27,7 +31,6 @@ void try_out(const model & source, llama_context * context, bool flash) {
         llama_memory_clear(llama_get_memory(context), false);
     }
     llama_set_n_threads(context, n_threads, n_threads_batch);
-    source.note_tried_out(flash);
 }
 
 }  // namespace jan

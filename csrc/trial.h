@@ -16,4 +16,7 @@ namespace jan {
 // on the file. Where upstream chooses, `flash` is what it chooses on a CPU.
 void try_out(const model & source, llama_context * context, bool flash = true);
 
+// The same whatever passed before, with whatever the context computes with.
+void try_pass(llama_context * context);
+
 }  // namespace jan

@@ -1,5 +1,6 @@
 """The engine without the server: load a GGUF file, look at it, run it, quantise it."""
 
+from jan_engine.adapter import Adapter
 from jan_engine.backend import Backend, Device, backends, build_info, devices
 from jan_engine.chat import (
     AnswerParser,
@@ -63,6 +64,7 @@ from jan_engine.types import (
 
 __all__ = [
     "LLM",
+    "Adapter",
     "AnswerParser",
     "AsyncEngine",
     "AttentionKernel",

@@ -387,6 +387,22 @@ cdef extern from "constraint/constraint.h" namespace "jan" nogil:
         string begun
 
 
+cdef extern from "adapter.h" namespace "jan" nogil:
+    cdef cppclass adapter:
+        @staticmethod
+        shared_ptr[const adapter] load(
+            shared_ptr[const model] of, const string & path) except +raise_jan_error
+
+    cdef cppclass adapter_set:
+        pass
+
+    cdef cppclass scaled_adapter:
+        scaled_adapter()
+        scaled_adapter(shared_ptr[const adapter] of, float scale)
+
+    shared_ptr[const adapter_set] make_adapter_set(vector[scaled_adapter] adapters)
+
+
 cdef extern from "request.h" namespace "jan" nogil:
     cdef cppclass request:
         vector[token] prompt
@@ -397,6 +413,7 @@ cdef extern from "request.h" namespace "jan" nogil:
         int prompt_top_from
         shared_ptr[const sampling_params] sampling
         shared_ptr[const constraint_params] constraint
+        shared_ptr[const adapter_set] adapters
         vector[token] shown
         int n_indent
         int64_t t_max_predict_ms

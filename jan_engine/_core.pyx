@@ -202,6 +202,21 @@ cdef class Model:
         return dereference(self.shared).model_vocab().is_end_of_generation(token_id)
 
 
+cdef class Adapter:
+    """A loaded adapter. Keeps its model alive."""
+
+    cdef shared_ptr[const adapter] shared
+
+    def __cinit__(self, Model of not None, bytes path not None):
+        cdef string path_ = path
+        with nogil:
+            self.shared = adapter.load(<shared_ptr[const model]>of.shared, path_)
+
+    def __dealloc__(self):
+        with nogil:  # waits for passes that run
+            self.shared.reset()
+
+
 cdef class ChatPrompt:
     """A rendered prompt. Immutable, so any number of streams may read by it."""
 
@@ -675,8 +690,11 @@ cdef class Engine:
         triggers_: tuple[list[int], list[bytes], list[bytes]] | None,
         bytes begun not None,
         list shown not None,
+        list adapters not None,
     ) -> int:
         cdef request ask
+        cdef vector[scaled_adapter] applied
+        cdef Adapter one
         cdef uint64_t id_
         cdef shared_ptr[constraint_params] within
         ask.prompt = prompt
@@ -700,6 +718,9 @@ cdef class Engine:
         ask.caller = caller
         ask.stop = stop
         ask.shown = shown
+        for one, scale in adapters:
+            applied.push_back(scaled_adapter(one.shared, <float>scale))
+        ask.adapters = make_adapter_set(move(applied))
         if grammar is not None:
             within = make_shared[constraint_params]()
             within.get().grammar = grammar.shared

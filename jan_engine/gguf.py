@@ -19,7 +19,16 @@ import msgspec
 from jan_engine import _core
 from jan_engine.errors import BadModelFile, ModelNotFound, UnsupportedModelFormat
 
-__all__ = ["Array", "Header", "Tensor", "Value", "check_model", "read_header", "split_paths"]
+__all__ = [
+    "Array",
+    "Header",
+    "Tensor",
+    "Value",
+    "check_adapter",
+    "check_model",
+    "read_header",
+    "split_paths",
+]
 
 _OLD_MAGICS = {b"lmgg": "GGML", b"fmgg": "GGMF", b"tjgg": "GGJT", b"algg": "GGLA"}
 _VERSIONS = (2, 3)
@@ -111,6 +120,18 @@ def check_model(path: str | Path) -> Header:
     header = read_header(path)
     for part in split_paths(header)[1:]:
         read_header(part)
+    return header
+
+
+def check_adapter(path: str | Path) -> Header:
+    """Check the file of a low-rank adapter. Raises what check_model raises."""
+    header = read_header(path)
+    for field, expected in (("general.type", "adapter"), ("adapter.type", "lora")):
+        said = header.metadata.get(field, "model")
+        if said != expected:
+            wrong = BadModelFile(f"this is no LoRA adapter: it says that it is {said!r}")
+            wrong.path, wrong.field = header.path, field
+            raise wrong
     return header
 
 

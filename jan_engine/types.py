@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from jan_engine import _core, log
+from jan_engine.adapter import MAX_SCALE, Adapter
 from jan_engine.backend import build_info, devices
 from jan_engine.constraint import (
     CompiledConstraint,
@@ -80,6 +81,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     constraint: Constraint | CompiledConstraint | None = None  # what the text has to be
     triggers: Triggers | None = None  # the constraint holds only from one of these on
     constraint_begun: str = ""  # what the prompt already holds of the text that it is about
+    adapters: tuple[tuple[Adapter, float], ...] = ()  # each with its strength, 1 as it was trained
     shown_tokens: tuple[int, ...] = ()  # in the text as they are written, though they are not text
     ignore_eos: bool = False
     logprobs: int | None = None  # of the chosen token, and of so many best ones beside it
@@ -291,7 +293,21 @@ def submit(core: _core.Engine, model: Model, request: Request, prompt: list[int]
         triggers_=None if request.triggers is None else read_triggers(request.triggers),
         begun=request.constraint_begun.encode("utf-8", "replace"),
         shown=token_ids("shown_tokens", list(request.shown_tokens)),
+        adapters=_adapters(model, request.adapters),
     )
+
+
+def _adapters(
+    model: Model, asked: tuple[tuple[Adapter, float], ...]
+) -> list[tuple[_core.Adapter, float]]:
+    if len({id(adapter) for adapter, _ in asked}) != len(asked):
+        raise InvalidRequest("adapters: one is named twice")
+    for adapter, scale in asked:
+        if adapter.model is not model:
+            raise InvalidRequest(f"adapters: {adapter.path.name} was loaded for another model")
+        if not abs(scale) <= MAX_SCALE:
+            raise InvalidRequest(f"adapters: {scale} is no strength between ±{MAX_SCALE}")
+    return [(adapter.core, scale) for adapter, scale in asked]
 
 
 def read_event(told: Told) -> Event:

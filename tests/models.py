@@ -111,16 +111,73 @@ def write_random(
 
     `poison` names a tensor to fill with NaN, `extra` is further metadata.
     """
+    weights = _noise(shape, seed)
+    if poison:
+        weights[poison][:] = np.nan
+    return _write(path, shape, weights, extra=extra, n_parts=n_parts)
+
+
+def write_adapter(
+    path: Path,
+    *,
+    seed: int = 11,
+    rank: int = 4,
+    strength: float = 1.0,
+    shape: Shape = TINY,
+    invocation: Sequence[int] = (),
+) -> Path:
+    """A low-rank adapter for a model in that shape: seeded noise onto its attention."""
     rng = np.random.default_rng(seed)
-    weights = {
+    writer = gguf.GGUFWriter(path, shape.architecture)
+    writer.add_type("adapter")
+    writer.add_string("adapter.type", "lora")
+    writer.add_float32("adapter.lora.alpha", rank * strength)
+    writer.add_name(path.stem)
+    if invocation:
+        writer.add_key_value(
+            "adapter.alora.invocation_tokens",
+            list(invocation),
+            gguf.GGUFValueType.ARRAY,
+            gguf.GGUFValueType.UINT32,
+        )
+    for name, dims in shape.tensors(N_SPECIAL + 256):
+        if ".attn_q." in name or ".attn_output." in name:
+            n_out, n_in = dims
+            for suffix, pair in (("a", (rank, n_in)), ("b", (n_out, rank))):
+                noise = rng.standard_normal(pair, np.float32) * np.float32(pair[1] ** -0.5)
+                writer.add_tensor(f"{name}.lora_{suffix}", noise)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def write_merged(path: Path, adapter: Path, *, scale: float, seed: int = 7) -> Path:
+    """What write_random writes, with an adapter's product added to the weights."""
+    found = gguf.GGUFReader(adapter)
+    alpha = float(found.fields["adapter.lora.alpha"].contents())
+    parts = {tensor.name: tensor.data for tensor in found.tensors}
+
+    def merge(name: str, weight: np.ndarray) -> np.ndarray:
+        if f"{name}.lora_a" not in parts:
+            return weight
+        a, b = parts[f"{name}.lora_a"], parts[f"{name}.lora_b"]
+        merged: np.ndarray = weight + np.float32(scale * alpha / a.shape[0]) * (b @ a)
+        return merged
+
+    weights = {name: merge(name, weight) for name, weight in _noise(TINY, seed).items()}
+    return _write(path, TINY, weights)
+
+
+def _noise(shape: Shape, seed: int) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return {
         name: np.ones(dims, np.float32)
         if name.endswith("norm.weight")
         else rng.standard_normal(dims, np.float32) * np.float32(dims[-1] ** -0.5)
         for name, dims in shape.tensors(N_SPECIAL + 256)
     }
-    if poison:
-        weights[poison][:] = np.nan
-    return _write(path, shape, weights, extra=extra, n_parts=n_parts)
 
 
 def _write(

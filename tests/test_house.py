@@ -24,6 +24,7 @@ NAMES_THAT_SAY_NOTHING = {"util", "utils", "helper", "helpers", "common", "manag
 # Upstream's headers stay behind these; scheduling and bookkeeping are tested without a model.
 MAY_INCLUDE_UPSTREAM = {
     "abort_guard",
+    "adapter",
     "backend",
     "buffer_type",  # csrc/kernels is compiled into upstream's CPU backend
     "cache_type",

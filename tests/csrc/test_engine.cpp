@@ -27,13 +27,20 @@ null_options lanes(kv_mode mode, int n_lanes, int n_ctx, int64_t n_cells) {
     return o;
 }
 
-void test_random_script(kv_mode mode, unsigned seed) {
+// A set for which nothing is computed otherwise. Equal ones need not be the same one.
+std::shared_ptr<const adapter_set> named_set(int i) {
+    return std::make_shared<adapter_set>(adapter_set{{}, std::string(1, static_cast<char>('a' + i))});
+}
+
+void test_random_script(kv_mode mode, unsigned seed, bool adapted = false) {
     std::mt19937 random(seed);
     const auto up_to = [&](int n) { return static_cast<int>(random() % static_cast<unsigned>(n + 1)); };
     const int n_ctx = 100 + up_to(200);
     const int n_lanes = 1 + up_to(11);
     const int64_t n_cells = mode == kv_mode::unified ? n_ctx + up_to(n_ctx * n_lanes) : n_ctx * n_lanes;
-    engine e(std::make_unique<null_forward>(lanes(mode, n_lanes, n_ctx, n_cells)), pieces(), tested());
+    engine_options options = tested();
+    options.schedule.turn_s = 1e-4 * up_to(3);
+    engine e(std::make_unique<null_forward>(lanes(mode, n_lanes, n_ctx, n_cells)), pieces(), options);
 
     std::vector<token> shared(90);
     for (token & id : shared) {
@@ -51,6 +58,7 @@ void test_random_script(kv_mode mode, unsigned seed) {
         r.max_tokens = up_to(9) ? up_to(120) : -1;
         r.cache_prompt = up_to(5) != 0;
         r.cache_salt = up_to(3) ? "" : "another";
+        r.adapters = adapted && up_to(1) ? named_set(up_to(2)) : nullptr;
         r.caller = std::string(1, static_cast<char>('a' + up_to(2)));
         r.stream = up_to(1) != 0;
         r.ignore_eos = up_to(1) != 0;
@@ -299,6 +307,8 @@ int main() {
     for (unsigned seed = 1; seed <= 40; ++seed) {
         test_random_script(kv_mode::unified, seed);
         test_random_script(kv_mode::streams, seed);
+        test_random_script(kv_mode::unified, seed, true);
+        test_random_script(kv_mode::streams, seed, true);
         if (check::n_failed) {
             std::fprintf(stderr, "seed %u\n", seed);
             break;

@@ -114,6 +114,42 @@ void test_a_prompt_delays_other_streams_by_a_bounded_factor() {
     CHECK(*p90 < 6 * std::max(alone[9], 0.004));
 }
 
+// Two streams whose adapters differ and, once they run, a prompt with a third set.
+void test_adapters_take_turns() {
+    engine e(std::make_unique<null_forward>(slow(4, 0.002, 0.0002)), pieces(), engine_options());
+    const auto with = [](request r, const char * name) {
+        r.adapters = std::make_shared<adapter_set>(adapter_set{{}, name});
+        return r;
+    };
+    std::map<uint64_t, std::vector<double>> told_s;
+    const uint64_t a = e.submit(with(ask(4, 300), "a"));
+    const uint64_t b = e.submit(with(ask(4, 300), "b"));
+    uint64_t prompt = 0;
+    event_batch batch;
+    while (told_s[a].size() < 300 && told_s[b].size() < 300 && e.take(batch, 10)) {
+        for (const event & told : batch.events) {
+            told_s[told.request].push_back(e.clock_s());
+        }
+        if (!prompt && told_s[b].size() > 20) {
+            prompt = e.submit(with(ask(2000, 1), "c"));
+        }
+    }
+    CHECK(std::min(told_s[a].size(), told_s[b].size()) > 150);
+    CHECK(told_s[prompt].size() == 1);
+    int n_turns = 0;  // 600 tokens in 22 to a turn of 50 ms; wide, since clocks are noisy
+    double longest_s = 0;
+    for (const uint64_t stream : {a, b}) {
+        for (size_t i = 1; i < told_s[stream].size(); ++i) {
+            const double gap_s = told_s[stream][i] - told_s[stream][i - 1];
+            n_turns += gap_s > 0.03 ? 1 : 0;
+            longest_s = std::max(longest_s, gap_s);
+        }
+    }
+    CHECK(n_turns > 4);
+    CHECK(n_turns < 120);
+    CHECK(longest_s < 0.35);  // the prompt at once would take 400 ms
+}
+
 void test_short_prompts_go_first_and_long_ones_still_end() {
     engine_options few;
     few.schedule.patience_s = 0.05;
@@ -206,6 +242,7 @@ void test_a_steady_step_allocates_nothing(bool samples) {
 
 int main() {
     test_a_prompt_delays_other_streams_by_a_bounded_factor();
+    test_adapters_take_turns();
     test_short_prompts_go_first_and_long_ones_still_end();
     test_callers_take_turns();
     test_a_steady_step_allocates_nothing(false);

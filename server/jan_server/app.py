@@ -14,6 +14,7 @@ from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp
 
 from jan_engine import build_info
+from jan_server.api.adapters import routes as adapters
 from jan_server.api.chat import routes as chat
 from jan_server.api.completions import routes as completions
 from jan_server.api.docs import routes as docs
@@ -40,6 +41,7 @@ __all__ = ["create_app", "create_routes", "routes_of"]
 _HANDLERS: list[Any] = [
     *health.HANDLERS,
     *models.HANDLERS,
+    *adapters.HANDLERS,
     extras.tokenize,
     extras.count_tokens,
     extras.detokenize,

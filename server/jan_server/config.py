@@ -21,6 +21,7 @@ OF_A_MODEL = {  # settings that a model may have of its own
     "reasoning_format",
     "speculation",
     "keep_alive",
+    "lora",
 }
 
 
@@ -96,6 +97,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     speculation: Annotated[
         bool, Meta(description="guess ahead what a text repeats, where that pays")
     ] = True
+    lora: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="a low-rank adapter of the model, FILE or FILE:SCALE; may be repeated",
+            extra=_short("--lora-scaled"),
+        ),
+    ] = ()
+    lora_init_without_apply: Annotated[
+        bool, Meta(description="adapters apply only to requests that name them")
+    ] = False
     api_key: Annotated[
         tuple[str, ...], Meta(description="a key that callers must show; may be repeated")
     ] = ()

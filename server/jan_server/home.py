@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["home_folder", "models_folder"]
+__all__ = ["adapters_folder", "home_folder", "models_folder"]
 
 
 def home_folder(environment: Mapping[str, str] = os.environ) -> Path:
@@ -19,6 +19,11 @@ def home_folder(environment: Mapping[str, str] = os.environ) -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library/Application Support/jan-engine"
     return Path(environment.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "jan-engine"
+
+
+def adapters_folder(home: Path) -> Path:
+    """Whose files may be loaded over HTTP. Made by whoever puts one there."""
+    return home / "adapters"
 
 
 def models_folder(home: Path) -> Path:

@@ -181,6 +181,7 @@ def generation_settings(
         "ignore_eos": request.ignore_eos,
         "cache_prompt": request.cache_prompt,
         "post_sampling_probs": request.post_sampling_logprobs,
+        "lora": [{"path": str(one.path), "scale": scale} for one, scale in request.adapters],
         **request_fields,
     }
 

@@ -12,11 +12,11 @@ from msgspec import Meta
 
 from jan_engine import CompiledConstraint, Model, Request, Sampler, Sampling
 from jan_server.errors import ApiError
+from jan_server.inference.adapters import Adapters, LoraScale
 from jan_server.security.principal import Principal
 
 __all__ = [
     "GenerationFields",
-    "LoraScale",
     "StreamOptions",
     "engine_request",
     "refuse_what_is_missing",
@@ -42,11 +42,6 @@ Value = TypeVar("Value")
 
 class StreamOptions(msgspec.Struct):
     include_usage: bool | None = None
-
-
-class LoraScale(msgspec.Struct):
-    id: int
-    scale: float
 
 
 class GenerationFields(msgspec.Struct, kw_only=True):
@@ -160,6 +155,7 @@ def engine_request(
     prompt: list[int],
     sampling: Sampling,
     principal: Principal,
+    adapters: Adapters,
     *,
     max_tokens: int | None,
     n_top: int | None,
@@ -173,6 +169,7 @@ def engine_request(
         prompt=prompt,
         max_tokens=max_tokens,
         stop=[text for text in stop if text],
+        adapters=adapters.for_request(fields.lora),
         sampling=sampling,
         ignore_eos=bool(fields.ignore_eos),
         logprobs=n_top,
@@ -202,8 +199,6 @@ def token_limit(fields: GenerationFields, default: int | None) -> int | None:
 
 def refuse_what_is_missing(fields: GenerationFields, n_parallel: int) -> None:
     """A field that asks for what this server cannot do is an error, not a surprise."""
-    if fields.lora:
-        raise _wrong("lora", "this server has no adapters")
     if fields.multimodal_data:
         raise _wrong("multimodal_data", "the model reads text only")
     if fields.id_slot is not None and fields.id_slot >= n_parallel:

@@ -39,8 +39,8 @@ class Pool:
         """`with_demo`: the package's own model is served where there is no other."""
         self.settings = settings
         self.feed = Feed()
-        home = Path(settings.home).absolute() if settings.home else home_folder()
-        self.library = LazyLibrary(home, self.feed.tell_progress, with_demo=with_demo)
+        self.home = Path(settings.home).absolute() if settings.home else home_folder()
+        self.library = LazyLibrary(self.home, self.feed.tell_progress, with_demo=with_demo)
         self.draining = False
         self.started_s = time.time()
         self.failure: Exception | None = None  # why there is nothing to serve

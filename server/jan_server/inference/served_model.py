@@ -23,6 +23,7 @@ from jan_engine import (
 )
 from jan_server.config import Settings
 from jan_server.errors import ApiError
+from jan_server.inference.adapters import Adapters
 from jan_server.inference.admission import Admission
 
 __all__ = ["ServedModel"]
@@ -42,6 +43,7 @@ class ServedModel:
         self.failure: Exception | None = None
         self.draining = False
         self.admission = Admission(settings.max_queued_tokens)
+        self.adapters = Adapters()
         self._model: Model | None = None
         self._engine: AsyncEngine | None = None
         self._template: ChatTemplate | InvalidRequest | None = None
@@ -135,6 +137,7 @@ class ServedModel:
         """Give the memory back. Only once it is closed, and nobody computes with it."""
         for task in self._embedders.values():
             task.cancel()
+        self.adapters.clear()
         held = [self._model, self._engine, self._template, self._embedders, self._opening]
         self._model, self._engine, self._template, self._opening = None, None, None, None
         self._embedders = {}
@@ -176,6 +179,7 @@ class ServedModel:
             on_progress=self._stop_if_given_up,
         )
         self._template = self._read_template(model)
+        self.adapters.open(model, settings.lora, apply=not settings.lora_init_without_apply)
         n_ctx_train = model.facts.n_ctx_train
         options = EngineOptions(
             n_parallel=settings.parallel,

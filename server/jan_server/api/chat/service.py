@@ -102,6 +102,7 @@ class ChatJob:
                         ready.tokens,
                         sampling_of(asked, served.model, index),
                         principal,
+                        served.adapters,
                         max_tokens=token_limit(asked, None),
                         n_top=self.n_top if self.wants_logprobs else None,
                         shift_context=served.settings.context_shift,

@@ -93,6 +93,7 @@ class CompletionJob:
                     prompt.tokens,
                     sampling,
                     principal,
+                    served.adapters,
                     max_tokens=token_limit(asked, _DEFAULT_MAX_TOKENS),
                     n_top=self.n_top if self.wants_logprobs or ranks else None,
                     shift_context=served.settings.context_shift,

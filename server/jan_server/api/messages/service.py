@@ -69,6 +69,7 @@ class MessageJob:
             ready.tokens,
             sampling_of(fields, served.model, 0),
             principal,
+            served.adapters,
             max_tokens=asked.max_tokens,
             n_top=None,
             shift_context=served.settings.context_shift,

@@ -33,6 +33,7 @@ from jan_server.inference.pool import Pool
 from jan_server.openapi import openapi_document
 from jan_server.requests import HttpRequest, Route, error_body, explain
 from jan_server.security.browser import BrowserGuard
+from jan_server.security.key_file import KeyFile
 from jan_server.security.principal import KeyRing
 from jan_server.telemetry.observer import Observer
 
@@ -75,7 +76,13 @@ def create_app(
     routes.state.openapi = openapi_document(described, version=build_info().version)
     public = [route.path for route in described if route.facts.public]
     settings = pool.settings
-    return Entry(routes, KeyRing(settings.api_key), BrowserGuard(settings), public, observer)
+    return Entry(
+        routes,
+        KeyRing(settings.api_key, KeyFile(pool.home)),
+        BrowserGuard(settings),
+        public,
+        observer,
+    )
 
 
 def create_routes(pool: Pool, *, on_loaded: Callable[[], None] = lambda: None) -> Litestar:

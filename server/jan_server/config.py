@@ -22,6 +22,13 @@ OF_A_MODEL = {  # settings that a model may have of its own
     "speculation",
     "keep_alive",
     "lora",
+    "temperature",
+    "top_k",
+    "top_p",
+    "min_p",
+    "repeat_penalty",
+    "presence_penalty",
+    "frequency_penalty",
 }
 
 
@@ -107,6 +114,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     lora_init_without_apply: Annotated[
         bool, Meta(description="adapters apply only to requests that name them")
     ] = False
+    temperature: Annotated[
+        float, Meta(description="of requests that do not say", ge=0, le=2, extra=_short("--temp"))
+    ] = 0.8
+    top_k: Annotated[int, Meta(description="the same", ge=-1)] = 40
+    top_p: Annotated[float, Meta(description="the same", ge=0, le=1)] = 0.95
+    min_p: Annotated[float, Meta(description="the same", ge=0, le=1)] = 0.05
+    repeat_penalty: Annotated[float, Meta(description="the same", gt=0)] = 1.1
+    presence_penalty: Annotated[float, Meta(description="the same", ge=-2, le=2)] = 0.0
+    frequency_penalty: Annotated[float, Meta(description="the same", ge=-2, le=2)] = 0.0
     api_key: Annotated[
         tuple[str, ...], Meta(description="a key that callers must show; may be repeated")
     ] = ()

@@ -7,7 +7,12 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["adapters_folder", "home_folder", "models_folder"]
+__all__ = ["adapters_folder", "home_folder", "home_of", "models_folder"]
+
+
+def home_of(said: str) -> Path:
+    """What a setting says, or else home_folder()."""
+    return Path(said).expanduser().absolute() if said else home_folder()
 
 
 def home_folder(environment: Mapping[str, str] = os.environ) -> Path:

@@ -148,6 +148,9 @@ def test_shells_complete_verbs_and_names(home: Path, alphabet_path: Path) -> Non
     assert completed("show", "") == ["letters:v1", "other"]
     assert completed("rm", "let") == ["letters:v1"]
     assert completed("ps", "") == []
+    assert completed("serve", "--temp") == ["--temp", "--temperature"]
+    assert completed("keys", "create", "--d") == ["--days"]
+    assert completed("show", "abc", "--j") == ["--json"]
     for shell in ("bash", "zsh", "fish"):
         assert "jan completions words" in jan("completions", shell).stdout
     if bash := shutil.which("bash"):

@@ -182,6 +182,23 @@ def test_the_same_seed_draws_the_same_and_choices_differ(random_server: Running)
     assert texts(-1) != texts(-1)
 
 
+def test_a_model_s_own_sampling_holds_for_requests_that_do_not_say(random_path: Path) -> None:
+    settings = Settings(
+        model=str(random_path), threads=1, temperature=0.0, top_k=7, frequency_penalty=0.5
+    )
+    body = {"model": random_path.stem, "prompt": "a", "max_tokens": 2}
+    with running(settings) as server:
+        usual = server.post("/v1/completions", body).json()["generation_settings"]
+        said = server.post("/v1/completions", {**body, "temperature": 1.5, "top_k": 0}).json()
+        chat = {"model": random_path.stem, "messages": [{"role": "user", "content": "a"}]}
+        other = server.post("/v1/chat/completions", {**chat, "max_tokens": 2}).json()
+    assert (usual["temperature"], usual["top_k"], usual["top_p"]) == (0.0, 7, 0.95)
+    assert usual["frequency_penalty"] == 0.5
+    asked = said["generation_settings"]
+    assert (asked["temperature"], asked["top_k"], asked["frequency_penalty"]) == (1.5, 0, 0.5)
+    assert other["generation_settings"]["top_k"] == 7
+
+
 def test_best_of_keeps_the_likeliest(random_server: Running) -> None:
     body: dict[str, object] = {
         "model": "random",

@@ -20,6 +20,8 @@ VERBS = {  # verb -> (module with a function `run`, help)
     "bench": ("bench", "how fast and how good: engines, models, servers"),
     "ps": ("ps", "what a running server has in memory"),
     "stop": ("stop", "take a model out of a running server's memory"),
+    "keys": ("keys", "who may call"),
+    "launch": ("launch", "a client, told to ask the running server"),
     "rm": ("rm", "remove a model"),
     "cp": ("cp", "give a model a further name"),
     "completions": ("completions", "a script that has your shell complete verbs and names"),

@@ -8,7 +8,7 @@ from jan_server.cli.store import read_model
 from jan_server.config import Settings
 from jan_server.demo import DEMO_FILE, DEMO_ID
 from jan_server.errors import ApiError
-from jan_server.home import home_folder, models_folder
+from jan_server.home import home_of, models_folder
 from jan_server.inference.resident import own_settings
 from jan_server.library.records import StoredModel
 
@@ -24,7 +24,7 @@ def with_file(settings: Settings) -> Settings:
     name = settings.model
     if not name or Path(name).expanduser().is_file():
         return settings
-    root = models_folder(Path(settings.home).absolute() if settings.home else home_folder())
+    root = models_folder(home_of(settings.home))
     model = read_model(root, name)
     if model is not None and model.is_here(root):
         return _of(model, root, settings)

@@ -17,6 +17,7 @@ from jan_server.cli.say import say
 from jan_server.cli.store import read_models
 from jan_server.demo import DEMO_ID
 from jan_server.inference.pool import Pool
+from jan_server.security.key_file import KEY_FILE
 from jan_server.telemetry.observer import Observer
 from jan_server.telemetry.pulse import tell_pulse
 
@@ -123,7 +124,8 @@ def _banner(pool: Pool, port: int) -> str:
     settings = pool.settings
     scheme = "https" if settings.ssl_certfile else "http"
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    key = "key required" if settings.api_key else "no key required"
+    has_keys = settings.api_key or (pool.home / KEY_FILE).exists()
+    key = "key required" if has_keys else "no key required"
     return f"{_what_is_served(pool)}\n{scheme}://{host}:{port}/v1, {key}"
 
 

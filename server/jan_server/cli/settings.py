@@ -16,6 +16,8 @@ from msgspec import inspect
 from jan_server.cli.config_file import config_path, read_config
 from jan_server.cli.llama_arguments import from_llama_arguments
 from jan_server.config import Settings
+from jan_server.home import home_of
+from jan_server.security.key_file import KEY_FILE
 
 __all__ = ["read_settings", "settings_and_origins"]
 
@@ -62,10 +64,11 @@ def settings_and_origins(
         parser.error(f"api_key_file: {error.strerror}: {key_file}")
     except msgspec.ValidationError as error:
         parser.error(str(error))
-    if not settings.is_local and not settings.api_key and not settings.insecure:
+    has_key = settings.api_key or (home_of(settings.home) / KEY_FILE).exists()
+    if not settings.is_local and not has_key and not settings.insecure:
         parser.error(
             f"on {settings.host} anybody in the network could use this server: "
-            "give it an --api-key, or say --insecure"
+            "give it an --api-key or `jan keys create` one, or say --insecure"
         )
     return settings, origins
 

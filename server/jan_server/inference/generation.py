@@ -13,6 +13,7 @@ from msgspec import Meta
 from jan_engine import CompiledConstraint, Model, Request, Sampler, Sampling
 from jan_server.errors import ApiError
 from jan_server.inference.adapters import Adapters, LoraScale
+from jan_server.inference.served_model import ServedModel
 from jan_server.security.principal import Principal
 
 __all__ = [
@@ -114,24 +115,27 @@ class GenerationFields(msgspec.Struct, kw_only=True):
         return bool(self.return_tokens or self.timings_per_token or self.return_progress)
 
 
-def sampling_of(fields: GenerationFields, model: Model, choice: int) -> Sampling:
+def sampling_of(fields: GenerationFields, served: ServedModel, choice: int) -> Sampling:
     """How the tokens of one choice are drawn. Raises 400 for a sampler or a token nobody knows."""
+    usual = served.settings
     seed = fields.seed if fields.seed is not None and fields.seed >= 0 else None
     given: dict[str, Any] = {
-        "temperature": _or(fields.temperature, 0.8),
+        "temperature": _or(fields.temperature, usual.temperature),
         "dynatemp_range": fields.dynatemp_range,
         "dynatemp_exponent": fields.dynatemp_exponent,
-        "top_k": _or(fields.top_k, 40),
-        "top_p": _or(fields.top_p, 0.95),
-        "min_p": _or(fields.min_p, 0.05),
+        "top_k": _or(fields.top_k, usual.top_k),
+        "top_p": _or(fields.top_p, usual.top_p),
+        "min_p": _or(fields.min_p, usual.min_p),
         "typical_p": fields.typical_p,
         "top_n_sigma": fields.top_n_sigma,
         "xtc_probability": fields.xtc_probability,
         "xtc_threshold": fields.xtc_threshold,
-        "repeat_penalty": _or(fields.repeat_penalty, _or(fields.repetition_penalty, 1.1)),
+        "repeat_penalty": _or(
+            fields.repeat_penalty, _or(fields.repetition_penalty, usual.repeat_penalty)
+        ),
         "repeat_last_n": fields.repeat_last_n,
-        "presence_penalty": fields.presence_penalty,
-        "frequency_penalty": fields.frequency_penalty,
+        "presence_penalty": _or(fields.presence_penalty, usual.presence_penalty),
+        "frequency_penalty": _or(fields.frequency_penalty, usual.frequency_penalty),
         "dry_multiplier": fields.dry_multiplier,
         "dry_base": fields.dry_base,
         "dry_allowed_length": fields.dry_allowed_length,
@@ -143,7 +147,7 @@ def sampling_of(fields: GenerationFields, model: Model, choice: int) -> Sampling
         "min_keep": fields.min_keep,
         "min_tokens": fields.min_tokens,
         "samplers": _samplers(fields.samplers),
-        "logit_bias": _biases(fields, model),
+        "logit_bias": _biases(fields, served.model),
         # Seeds have 32 bits here. The choices of a request differ, and differ the same each time.
         "seed": None if seed is None else (seed + choice) % _N_SEEDS,
     }

@@ -11,14 +11,13 @@ import asyncio
 import logging
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from jan_engine import Cancelled, EngineError, ModelNotFound, OutOfMemory
 from jan_engine.gguf import read_header
 from jan_server.config import Settings
 from jan_server.errors import ApiError
-from jan_server.home import home_folder
+from jan_server.home import home_of
 from jan_server.inference.feed import Feed
 from jan_server.inference.resident import Resident, own_settings
 from jan_server.inference.room import Room, needed_bytes, who_may_go
@@ -39,7 +38,7 @@ class Pool:
         """`with_demo`: the package's own model is served where there is no other."""
         self.settings = settings
         self.feed = Feed()
-        self.home = Path(settings.home).absolute() if settings.home else home_folder()
+        self.home = home_of(settings.home)
         self.library = LazyLibrary(self.home, self.feed.tell_progress, with_demo=with_demo)
         self.draining = False
         self.started_s = time.time()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
+import time
 from collections.abc import Iterable
 
 import msgspec
 
 from jan_server.errors import ApiError
+from jan_server.security.key_file import KeyFile, digest
 
 __all__ = ["ANONYMOUS", "KeyRing", "Principal"]
 
@@ -27,26 +28,41 @@ ANONYMOUS = Principal("local", "none")
 
 
 class KeyRing:
-    """The keys this server accepts. Without any, everybody is welcome."""
+    """The keys this server accepts: those it was given, and those of a file while they last.
+    Without any, everybody is welcome; once the file has had one, nobody is without.
+    """
 
-    def __init__(self, keys: Iterable[str]) -> None:
-        self._digests = [_digest(key) for key in keys]
+    def __init__(self, keys: Iterable[str], file: KeyFile | None = None) -> None:
+        self._digests = [digest(key) for key in keys]
+        self._file = file
+
+    @property
+    def asks(self) -> bool:
+        if self._digests or self._file is None:
+            return bool(self._digests)
+        return bool(self._file.recent()) or self._file.is_bad  # a damaged one opens nothing
 
     def identify(self, headers: dict[bytes, bytes]) -> Principal:
         """Raises 401 for whoever shows no key, or a wrong one."""
         shown = _shown(headers)
-        if not self._digests:
+        if not self.asks:
             if any(key.startswith(OWN_KEY_PREFIX) for key in shown):
                 raise _refused("invalid_api_key", "There is no such API key")
             return ANONYMOUS
         if not shown:
             raise _refused("missing_credentials", "An API key is required")
-        for digest in map(_digest, shown):
+        known = [*self._digests, *self._active()]
+        for one in map(digest, shown):
             # Every key is compared, in a time that says nothing of how much was right.
-            matches = [hmac.compare_digest(digest, known) for known in self._digests]
+            matches = [hmac.compare_digest(one, other) for other in known]
             if any(matches):
-                return Principal("local", "api_key", digest.hex()[:16])
+                return Principal("local", "api_key", one.hex()[:16])
         raise _refused("invalid_api_key", "There is no such API key")
+
+    def _active(self) -> list[bytes]:
+        now_s = time.time()
+        records = [] if self._file is None else self._file.recent()
+        return [bytes.fromhex(one.sha256) for one in records if one.status(now_s) == "active"]
 
 
 def _shown(headers: dict[bytes, bytes]) -> list[str]:
@@ -55,10 +71,6 @@ def _shown(headers: dict[bytes, bytes]) -> list[str]:
     bearer = token.strip() if kind.lower() == b"bearer" else b""
     keys = (bearer, headers.get(b"x-api-key", b"").strip(), headers.get(b"apikey", b"").strip())
     return [key.decode("latin-1") for key in keys if key]
-
-
-def _digest(key: str) -> bytes:
-    return hashlib.sha256(key.encode()).digest()
 
 
 def _refused(code: str, message: str) -> ApiError:

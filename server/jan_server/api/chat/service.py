@@ -100,7 +100,7 @@ class ChatJob:
                     engine_request(
                         asked,
                         ready.tokens,
-                        sampling_of(asked, served.model, index),
+                        sampling_of(asked, served, index),
                         principal,
                         served.adapters,
                         max_tokens=token_limit(asked, None),

@@ -84,7 +84,7 @@ class CompletionJob:
         self.n_top = max(asked.logprobs or 0, asked.n_probs or 0)
         self.wants_logprobs = asked.logprobs is not None or bool(asked.n_probs)
         ranks = self.n_tried > self.n
-        samplings = [sampling_of(asked, served.model, i) for i in range(self.n_tried)]
+        samplings = [sampling_of(asked, served, i) for i in range(self.n_tried)]
         self.choices = Choices(
             served,
             [

@@ -67,7 +67,7 @@ class MessageJob:
         request = engine_request(
             fields,
             ready.tokens,
-            sampling_of(fields, served.model, 0),
+            sampling_of(fields, served, 0),
             principal,
             served.adapters,
             max_tokens=asked.max_tokens,

@@ -8,8 +8,10 @@ import secrets
 import tempfile
 import time
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 __all__ = ["KEY_FILE", "BadKeyFile", "KeyFile", "KeyRecord", "digest"]
 
@@ -28,7 +30,7 @@ class KeyRecord(msgspec.Struct, kw_only=True):
     name: str
     prefix: str  # of the key, for whoever has several
     suffix: str
-    sha256: str
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
     created_at: int
     expires_at: int | None = None
     revoked_at: int | None = None

@@ -17,7 +17,15 @@ from jan_bench.load.endpoint import Endpoint, endpoint_of
 from jan_bench.load.measure import Load, Point
 from jan_engine.errors import InvalidRequest, Unavailable
 
-__all__ = ["add_load_flags", "endpoint_from", "load_from", "parse_all"]
+__all__ = [
+    "add_load_flags",
+    "add_request_flags",
+    "add_shape_flags",
+    "endpoint_from",
+    "load_from",
+    "number_list",
+    "parse_all",
+]
 
 _GOODPUTS = ("ttft", "tpot", "e2el")
 
@@ -106,9 +114,11 @@ def load_from(asked: argparse.Namespace) -> Load:
             "concurrency: give this or rate: one is a closed loop, one an open one"
         )
     if asked.rate is not None:
-        points = [Point(rate=rate) for rate in _list(asked.rate, "rate", float)]
+        points = [Point(rate=rate) for rate in number_list(asked.rate, "rate", float)]
     else:
-        points = [Point(concurrency=n) for n in _list(asked.concurrency or "1", "concurrency", int)]
+        points = [
+            Point(concurrency=n) for n in number_list(asked.concurrency or "1", "concurrency", int)
+        ]
     for name, least in (("num_prompts", 1), ("warmup", 0), ("input_len", 1), ("output_len", 1)):
         value = getattr(asked, name)
         if value is not None and value < least:
@@ -186,7 +196,7 @@ def _first_model(endpoint: Endpoint) -> str:
         raise Unavailable(f"{endpoint.url} lists no models", "give --model") from None
 
 
-def _list(text: str, name: str, kind: type[int] | type[float]) -> list[Any]:
+def number_list(text: str, name: str, kind: type[int] | type[float]) -> list[Any]:
     try:
         values = [kind(part) for part in text.split(",")]
     except ValueError:

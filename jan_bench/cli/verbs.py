@@ -17,6 +17,9 @@ VERBS = {  # verb -> (module of jan_bench.cli with a function `run`, help)
     "engine": ("engine", "how fast a model reads and generates: llama-bench's tests"),
     "quality": ("quality", "how much quantised models have lost: perplexity and divergence"),
     "serve": ("serve", "a server under load, as its callers see it"),
+    "compare": ("compare", "whether results differ, and how sure that is"),
+    "sweep": ("sweep", "which settings of a server are worth having"),
+    "plot": ("plot", "results as pictures, and as one page to send"),
     "here": ("here", "what every result records of this machine, this build and these models"),
 }
 

@@ -1,0 +1,1 @@
+"""Whether one set of results is another: differences, and how sure they are."""

@@ -1,0 +1,1 @@
+"""Results as pictures: what a chart shows, apart from who draws it."""

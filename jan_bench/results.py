@@ -1,0 +1,85 @@
+"""Files of results, ours and those in whose form we write: llama-bench's and vLLM's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+
+from jan_engine.errors import InvalidRequest
+
+__all__ = ["Results", "Row", "engine_name", "load_name", "of_ours", "read_results"]
+
+Row = dict[str, Any]
+
+
+class Results(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of each kind as their files have them, in the order of the files."""
+
+    serve: list[Row] = []  # vLLM's: a server under one load
+    engine: list[Row] = []  # llama-bench's: one test
+    batched: list[Row] = []  # llama-batched-bench's
+    quality: list[Row] = []  # a model's file beside its figures
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.serve) + len(self.engine) + len(self.batched) + len(self.quality)
+
+
+def read_results(paths: Sequence[Path], field: str = "result") -> Results:
+    """JSON, a line of it each, or a list. Raises InvalidRequest for what is none of ours."""
+    found = Results()
+    for path in paths:
+        for row in _rows(path, field):
+            if "request_throughput" in row:
+                found.serve.append(row)
+            elif "avg_ts" in row and "n_prompt" in row:
+                found.engine.append(row)
+            elif "speed_tg" in row and "pl" in row:
+                found.batched.append(row)
+            elif isinstance(row.get("rows"), list) and "n_windows" in row:
+                found.quality.extend(cast("list[Row]", row["rows"]))
+            else:
+                raise InvalidRequest(f"{field}: {path} has something that is no result of a bench")
+    return found
+
+
+def _rows(path: Path, field: str) -> Iterator[Row]:
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise InvalidRequest(f"{field}: {path}: {error.strerror}") from None
+    try:
+        try:
+            told: Any = msgspec.json.decode(text)
+        except msgspec.DecodeError:
+            told = msgspec.json.Decoder(dict[str, Any]).decode_lines(text)
+        yield from msgspec.convert(told if isinstance(told, list) else [told], list[Row])
+    except msgspec.MsgspecError as error:
+        raise InvalidRequest(f"{field}: {path}: {error}") from None
+
+
+def engine_name(row: Row) -> str:
+    """As llama-bench calls a test."""
+    n_prompt, n_gen, depth = row["n_prompt"], row["n_gen"], row.get("n_depth", 0)
+    if n_prompt and n_gen:
+        name = f"pp{n_prompt}+tg{n_gen}"
+    else:
+        name = f"pp{n_prompt}" if n_prompt else f"tg{n_gen}"
+    return f"{name} @ d{depth}" if depth else name
+
+
+def load_name(row: Row) -> str:
+    """How the server was asked."""
+    if row.get("max_concurrency") is not None:
+        return f"{row['max_concurrency']} at once"
+    rate = row.get("request_rate", "inf")
+    return "all at once" if rate == "inf" else f"{rate:g} requests/s"
+
+
+def of_ours(row: Row, name: str) -> Any:  # noqa: ANN401 - JSON
+    """What vLLM has no key for. None in files that it wrote itself."""
+    ours: Row = row.get("jan_bench") or {}
+    return ours.get(name)

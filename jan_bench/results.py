@@ -10,7 +10,7 @@ import msgspec
 
 from jan_engine.errors import InvalidRequest
 
-__all__ = ["Results", "Row", "engine_name", "load_name", "of_ours", "read_results"]
+__all__ = ["Results", "Row", "engine_name", "load_name", "of_ours", "read_results", "server_names"]
 
 Row = dict[str, Any]
 
@@ -77,6 +77,18 @@ def load_name(row: Row) -> str:
         return f"{row['max_concurrency']} at once"
     rate = row.get("request_rate", "inf")
     return "all at once" if rate == "inf" else f"{rate:g} requests/s"
+
+
+def server_names(rows: Sequence[Row]) -> list[str]:
+    """Of each row, which server it is of: its model, and its label where labels differ."""
+    labels = {row.get("label") for row in rows}
+    names: list[str] = []
+    for row in rows:
+        name, label = str(row.get("model_id", "")), str(row.get("label", ""))
+        if len(labels) > 1:  # a sweep's have the model in them
+            name = label if name in label else f"{label}: {name}"
+        names.append(name)
+    return names
 
 
 def of_ours(row: Row, name: str) -> Any:  # noqa: ANN401 - JSON

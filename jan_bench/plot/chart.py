@@ -49,6 +49,11 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
     y_log: bool = False
     from_zero: bool = True  # both axes, where they are not logarithmic
 
+    @property
+    def has_front(self) -> bool:
+        """Otherwise every point is as good as any."""
+        return any(one.front for one in self.series)
+
 
 def pareto_front(points: Sequence[tuple[float, float]], *, less_x: bool) -> list[int]:
     """Which points none beats: more y is better, and less x or more of it."""

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from jan_bench.plot.chart import Chart, Series, Span, pareto_front
-from jan_bench.results import Results, Row, load_name
+from jan_bench.results import Results, Row, load_name, server_names
 
 __all__ = ["charts_of"]
 
 _MOST_SPANS = 120
+_MOST_CURVES = 8  # of more, those that none beats
 _MOST_STEPS = 400  # of a curve: more cannot be seen
 _GIB = 1024**3
 
@@ -27,14 +28,11 @@ def charts_of(results: Results) -> list[Chart]:
     return found
 
 
-def _by_model(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    """And by label, where somebody gave one: two servers with one model are two series."""
-    models: dict[str, list[Row]] = defaultdict(list)
-    labels = {row.get("label") for row in rows}
-    for row in rows:
-        name = str(row.get("model_id", ""))
-        models[f"{row['label']}: {name}" if len(labels) > 1 else name].append(row)
-    return models
+def _by_server(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    servers: dict[str, list[Row]] = defaultdict(list)
+    for name, row in zip(server_names(rows), rows, strict=True):
+        servers[name].append(row)
+    return servers
 
 
 def _trade(rows: Sequence[Row]) -> Iterator[Chart]:
@@ -42,7 +40,7 @@ def _trade(rows: Sequence[Row]) -> Iterator[Chart]:
         return
     models = {
         name: sorted(some, key=lambda row: (row.get("max_concurrency") or 0, _rate(row)))
-        for name, some in _by_model(rows).items()
+        for name, some in _by_server(rows).items()
     }
     points = [(row["p99_ttft_ms"], row["output_throughput"]) for row in rows]
     best = {points[i] for i in pareto_front(points, less_x=True)}
@@ -68,13 +66,11 @@ def _trade(rows: Sequence[Row]) -> Iterator[Chart]:
             for name, some in models.items()
         ],
     )
-    closed = {
-        name: held
-        for name, some in models.items()
-        if (held := [row for row in some if row.get("max_concurrency")])
-    }
+    closed = [row for row in rows if row.get("max_concurrency")]
     if not closed:
         return
+    points = [_user_and_total(row) for row in closed]
+    best = {points[i] for i in pareto_front(points, less_x=False)}
     yield Chart(
         name="user-total",
         title="What one caller has, and what all have together",
@@ -84,37 +80,38 @@ def _trade(rows: Sequence[Row]) -> Iterator[Chart]:
         series=[
             Series(
                 name=name,
-                x=[row["output_throughput"] / row["max_concurrency"] for row in some],
-                y=[row["output_throughput"] for row in some],
-                labels=[load_name(row) for row in some],
-                front=pareto_front(
-                    [
-                        (
-                            row["output_throughput"] / row["max_concurrency"],
-                            row["output_throughput"],
-                        )
-                        for row in some
-                    ],
-                    less_x=False,
-                ),
+                x=[_user_and_total(row)[0] for row in held],
+                y=[_user_and_total(row)[1] for row in held],
+                labels=[load_name(row) for row in held],
+                front=[i for i, row in enumerate(held) if _user_and_total(row) in best],
             )
-            for name, some in closed.items()
+            for name, some in models.items()
+            if (held := [row for row in some if row.get("max_concurrency")])
         ],
     )
+
+
+def _user_and_total(row: Row) -> tuple[float, float]:
+    total: float = row["output_throughput"]
+    return total / row["max_concurrency"], total
 
 
 def _curves(rows: Sequence[Row]) -> Iterator[Chart]:
     """Cumulative distributions, where the files have every request's times."""
     detailed = [row for row in rows if any(row.get("output_lens", []))]
+    if len(detailed) > _MOST_CURVES:
+        points = [(row["p99_ttft_ms"], row["output_throughput"]) for row in detailed]
+        detailed = [detailed[i] for i in pareto_front(points, less_x=True)][:_MOST_CURVES]
     if not detailed:
         return
     names = _names(detailed)
+    is_ordered = len(_by_server(detailed)) == 1
     for name, title, label, values in (
         ("ttft", "When the first token came", "time to first token, ms", _ttfts),
         ("itl", "How evenly the others came", "time between two frames, ms", _itls),
     ):
         series = [
-            Series(name=names[i], x=xs, y=ys, draws="line", rank=i)
+            Series(name=names[i], x=xs, y=ys, draws="line", rank=i if is_ordered else None)
             for i, row in enumerate(detailed)
             if (curve := _distribution(values(row))) is not None
             for xs, ys in [curve]
@@ -270,8 +267,12 @@ def _itls(row: Row) -> list[float]:
 
 
 def _names(rows: Sequence[Row]) -> list[str]:
-    several = len(_by_model(rows)) > 1
-    return [f"{row['model_id']}, {load_name(row)}" if several else load_name(row) for row in rows]
+    servers = server_names(rows)
+    several = len(set(servers)) > 1
+    return [
+        f"{server}, {load_name(row)}" if several else load_name(row)
+        for server, row in zip(servers, rows, strict=True)
+    ]
 
 
 def _rate(row: Row) -> float:

@@ -75,7 +75,7 @@ def _draw_series(chart: Chart, axes: Any) -> None:  # noqa: ANN401 - half of it 
         if one.draws != "points":
             axes.plot(one.x, one.y, color=colour, linewidth=1.8, label=one.name, zorder=2)
         if one.draws != "line":
-            filled = one.front or range(len(one.x))
+            filled = one.front if chart.has_front else range(len(one.x))
             faces = [colour if k in filled else "white" for k in range(len(one.x))]
             name = one.name if one.draws == "points" else None
             axes.scatter(one.x, one.y, s=34, c=faces, edgecolors=colour, zorder=3, label=name)

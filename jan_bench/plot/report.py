@@ -10,7 +10,7 @@ from typing import Any, cast
 from jan_bench.plot.chart import Chart
 from jan_bench.plot.charts import charts_of
 from jan_bench.plot.svg import N_COLOURS, N_STEPS, svg_of
-from jan_bench.results import Results, Row, engine_name, load_name, of_ours
+from jan_bench.results import Results, Row, engine_name, load_name, of_ours, server_names
 
 __all__ = ["report_of"]
 
@@ -111,9 +111,10 @@ def _errors(rows: Sequence[Row]) -> str:
 
 def _warnings(results: Results) -> str:
     said: list[str] = []
-    for row in results.serve:
+    for row, cells in zip(results.serve, _serve_rows(results.serve), strict=True):
+        where = ", ".join(cells[: -len(_SERVE) + 1])
         found = cast("list[str]", of_ours(row, "warnings") or [])
-        said += [f"{load_name(row)}: {text}" for text in found]
+        said += [f"{where}: {text}" for text in found]
     if not said:
         return ""
     items = "".join(f"<li>{escape(text)}</li>" for text in said)
@@ -123,7 +124,7 @@ def _warnings(results: Results) -> str:
 def _tables(results: Results) -> str:
     return "".join(
         (
-            _table("Under load", _SERVE, [_serve_cells(row) for row in results.serve]),
+            _table("Under load", _serve_head(results.serve), _serve_rows(results.serve)),
             _table("The engine alone", _ENGINE, [_engine_cells(row) for row in results.engine]),
             _table("Several streams", _BATCHED, [_batched_cells(row) for row in results.batched]),
             _table("Quality", _QUALITY, [_quality_cells(row) for row in results.quality]),
@@ -138,6 +139,20 @@ _SERVE = (
 _ENGINE = ("test", "model", "t/s", "±", "repeats")
 _BATCHED = ("streams", "model", "prompt t/s", "decode t/s", "total t/s")
 _QUALITY = ("model", "size", "bits/weight", "perplexity", "mean KLD", "99 %", "same first choice")
+
+
+def _serve_head(rows: Sequence[Row]) -> Sequence[str]:
+    return ("server", *_SERVE) if len(set(server_names(rows))) > 1 else _SERVE
+
+
+def _serve_rows(rows: Sequence[Row]) -> list[list[str]]:
+    """With the server first, where there are several."""
+    names = server_names(rows)
+    several = len(set(names)) > 1
+    return [
+        [*([name] if several else []), *_serve_cells(row)]
+        for name, row in zip(names, rows, strict=True)
+    ]
 
 
 def _serve_cells(row: Row) -> list[str]:
@@ -189,7 +204,7 @@ def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> st
     lines = "".join(
         "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
     )
-    note = '<p class="note">Latencies in milliseconds.</p>' if head is _SERVE else ""
+    note = '<p class="note">Latencies in milliseconds.</p>' if "TTFT p50" in head else ""
     return (
         f"<section><h2>{escape(title)}</h2><div class=wide><table><thead><tr>{top}</tr></thead>"
         f"<tbody>{lines}</tbody></table></div>{note}</section>"

@@ -14,6 +14,7 @@ N_STEPS = 7  # of a ramp, for those with one
 
 _W, _H = 520, 316
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 14, 12, 48
+_FEW = 2  # series: of more, only the front is labelled
 _LETTER = 6.6  # width of a label's letter, about
 
 
@@ -52,7 +53,7 @@ def _plane(chart: Chart) -> str:
     frame = _Frame(x_axis, y_axis, _H)
     parts = [*_axes(chart, frame), *_front(chart, frame)]
     for i, one in enumerate(chart.series):
-        parts += _series(one, frame, _colour(chart, i))
+        parts += _series(one, frame, _colour(chart, i), chart.has_front)
     parts += _labels(chart, frame)
     return _whole(chart, parts, _H)
 
@@ -96,7 +97,7 @@ def _front(chart: Chart, frame: _Frame) -> list[str]:
     return [f'<path class="front" d="M{path}"/>']
 
 
-def _series(one: Series, frame: _Frame, colour: str) -> list[str]:
+def _series(one: Series, frame: _Frame, colour: str, has_front: bool) -> list[str]:
     points = [frame.point(x, y) for x, y in zip(one.x, one.y, strict=True)]
     parts = [f'<g class="{colour}">']
     if one.draws != "points" and len(points) > 1:
@@ -105,8 +106,7 @@ def _series(one: Series, frame: _Frame, colour: str) -> list[str]:
     if one.draws != "line":
         for i, (across, up) in enumerate(points):
             parts += _error(one, i, frame, across)
-            is_front = not one.front or i in one.front
-            kind = "dot" if is_front else "dot open"
+            kind = "dot open" if has_front and i not in one.front else "dot"
             text = one.labels[i] if one.labels else one.name
             said = f"{text}: {frame.x.name(_short(one.x[i]))}, {frame.y.name(_short(one.y[i]))}"
             parts.append(f'<circle class="{kind}" cx="{across}" cy="{up}" r="4.5">')
@@ -132,8 +132,11 @@ def _labels(chart: Chart, frame: _Frame) -> list[str]:
                 across, up = frame.point(x, y)
                 taken.append((across - 5, up - 5, across + 5, up + 5))
     parts: list[str] = []
+    is_crowded = len(chart.series) > _FEW
     for one in chart.series:
-        for x, y, text in zip(one.x, one.y, one.labels, strict=False):
+        for i, (x, y, text) in enumerate(zip(one.x, one.y, one.labels, strict=False)):
+            if is_crowded and i not in one.front:
+                continue
             across, up = frame.point(x, y)
             wide = _LETTER * len(text)
             right, left_of = across + 7, across - 7 - wide

@@ -184,3 +184,18 @@ def test_what_cannot_be_drawn_is_said(
     assert plot(files, "--html", "/nowhere/report.html") == 4
     (tmp_path / "none.json").write_text("[]")
     assert plot([tmp_path / "none.json"]) == 2
+
+
+def test_servers_are_told_apart_and_only_the_best_points_are_filled(tmp_path: Path) -> None:
+    slow = serve_row(4, label="slow")
+    slow |= {"output_throughput": 1.0, "p99_ttft_ms": 1e5}
+    path = tmp_path / "two.json"
+    path.write_text(json.dumps([serve_row(1, label="mine"), serve_row(4, label="mine"), slow]))
+    (trade, *_) = charts_of(read_results([path]))
+    assert [(one.name, one.front) for one in trade.series] == [
+        ("mine: qwen2-0.5b.Q4_K_M", [0, 1]),
+        ("slow: qwen2-0.5b.Q4_K_M", []),
+    ]
+    assert svg_of(trade).count('"dot open"') == 1
+    assert plot([path], "--html", str(tmp_path / "report.html")) == 0
+    assert "<td>slow: qwen2-0.5b.Q4_K_M</td>" in (tmp_path / "report.html").read_text()

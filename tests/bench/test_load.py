@@ -16,7 +16,7 @@ from jan_bench.load.measure import Load, Measured, Point, measure, run_in_loop
 from jan_engine.errors import InvalidRequest, Unavailable
 from tests.bench.peer import Answer, Peer, Script, peer, steady
 
-NEAR = 0.025  # seconds that a busy machine may add to any delay
+BUSY_MS = 60  # that a busy machine may add to a delay; none is ever shorter
 
 
 def measured(
@@ -44,15 +44,15 @@ def after_calibration(script: Script) -> Script:
 
 def test_known_delays_come_out_as_they_are() -> None:
     with peer(after_calibration(steady(0.12, 0.04))) as found:
-        (one,) = measured(found, n_prompts=3, dataset=Dataset(n_input=12, n_output=6))
+        (one,) = measured(found, n_prompts=5, dataset=Dataset(n_input=12, n_output=6))
     metrics = one.metrics
-    assert metrics.n_ok == 3
-    assert metrics.ttft.median == pytest.approx(120, abs=NEAR * 1000)
-    assert metrics.tpot.median == pytest.approx(40, abs=NEAR * 400)
-    assert metrics.itl.median == pytest.approx(40, abs=NEAR * 400)
-    assert metrics.e2el.median == pytest.approx(320, abs=NEAR * 3000)
-    assert metrics.output_per_s == pytest.approx(18 / 0.96, rel=0.2)
-    assert (metrics.n_input, metrics.n_output) == (36, 18)
+    assert metrics.n_ok == 5
+    assert 119 < metrics.ttft.median < 120 + BUSY_MS
+    assert 39 < metrics.tpot.median < 40 + BUSY_MS / 4
+    assert 39 < metrics.itl.median < 40 + BUSY_MS / 4
+    assert 319 < metrics.e2el.median < 320 + 2 * BUSY_MS
+    assert metrics.output_per_s == pytest.approx(30 / one.drive.duration_s)
+    assert (metrics.n_input, metrics.n_output) == (60, 30)
 
 
 def test_a_closed_loop_has_so_many_at_once_and_keeps_its_connections() -> None:
@@ -61,7 +61,7 @@ def test_a_closed_loop_has_so_many_at_once_and_keeps_its_connections() -> None:
         assert one.metrics.n_ok == 12
         assert one.metrics.peak_concurrent == 3
         assert found.n_connections == 1 + 3  # one for the questions before
-    assert one.drive.duration_s == pytest.approx(4 * 0.08, abs=0.1)
+    assert 4 * 0.08 < one.drive.duration_s < 8 * 0.08 + 0.1  # one at a time: 12 * 0.08
 
 
 def test_an_open_loop_keeps_its_schedule_while_the_server_stalls() -> None:
@@ -73,8 +73,8 @@ def test_an_open_loop_keeps_its_schedule_while_the_server_stalls() -> None:
         (one,) = measured(found, Point(rate=40), burstiness=float("inf"), n_prompts=20)
         came_s = found.came_s[2:]
     gaps = [b - a for a, b in pairwise(came_s)]
-    assert came_s[-1] - came_s[0] == pytest.approx(19 / 40, abs=0.1)
-    assert max(gaps) < 0.15  # nobody waited for an answer
+    assert came_s[-1] - came_s[0] == pytest.approx(19 / 40, abs=0.3)
+    assert max(gaps) < 0.4  # nobody waited for an answer
     assert one.metrics.peak_concurrent == 20
     assert one.metrics.n_ok == 20
 
@@ -125,9 +125,9 @@ def test_reasoning_and_answer_are_told_apart() -> None:
         (one,) = measured(found, api="chat", n_prompts=2)
     metrics = one.metrics
     assert metrics.n_ok == 2
-    assert metrics.ttft.median == pytest.approx(100, abs=NEAR * 1000)
+    assert 99 < metrics.ttft.median < 100 + BUSY_MS
     assert metrics.ttat is not None
-    assert metrics.ttat.median == pytest.approx(200, abs=2 * NEAR * 1000)
+    assert 199 < metrics.ttat.median < 200 + 2 * BUSY_MS
     assert metrics.itl.n == 2
     assert "messages" in found.bodies[0]
     assert found.bodies[-1]["max_completion_tokens"] == 4
@@ -191,7 +191,7 @@ def test_errors_are_kept_apart_by_kind(bad: Script, outcome: str) -> None:
         await (bad if answer.number % 2 else steady(0.01, 0))(answer)
 
     with peer(after_calibration(every_other)) as found:
-        (one,) = measured(found, n_prompts=4, timeout_s=0.4)
+        (one,) = measured(found, n_prompts=4, timeout_s=1.5)
     assert one.metrics.errors == {outcome: 2}
     assert (one.metrics.n_ok, one.metrics.n_failed) == (2, 2)
     assert one.metrics.ttft.n == 2

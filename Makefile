@@ -12,7 +12,7 @@ CXX_SOURCES = $(shell git ls-files 'csrc/*.h' 'csrc/*.cpp' 'tests/csrc/*.cpp')
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:  # two pips in one environment get in each other's way
-.PHONY: help serve test dev build fmt check asan tsan sanitized bench soak npm clients clean
+.PHONY: help serve test dev build fmt check asan tsan sanitized bench gates soak npm clients clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -57,6 +57,9 @@ bench: build ## micro benchmarks; python -m bench.serving FAMILY measures agains
 	@$(BUILD)/tests/csrc/bench_sampling
 	@$(BUILD)/tests/csrc/bench_chat vendor/llama.cpp/tree/models/templates/Qwen-Qwen3-0.6B.jinja
 	@$(BIN)/python -m pytest bench --benchmark-only --benchmark-columns=median,iqr,rounds
+
+gates: build ## the micro benchmarks that may fail a build: ratios, a few seconds
+	@$(BIN)/python -m pytest bench/micro -m gate
 
 soak: build ## ten minutes of random requests, cancels and mistakes
 	@$(BIN)/python -m bench.soak

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -58,6 +59,8 @@ void check(const model_facts & facts, const gauge_options & options) {
     require(options.n_ctx > 0 && options.n_ctx <= 1 << 24, "n_ctx must be between 1 and 16777216");
     require(options.n_streams > 0 && static_cast<size_t>(options.n_streams) <= llama_max_parallel_sequences(),
             "n_streams must be between 1 and 256");
+    require(static_cast<int64_t>(options.n_ctx) * options.n_streams <= INT32_MAX,
+            "n_streams of n_ctx tokens each are more than can be counted");
     require(options.n_batch > 0 && options.n_batch <= 1 << 16, "n_batch must be between 1 and 65536");
     require(options.n_ubatch > 0 && options.n_ubatch <= 1 << 16, "n_ubatch must be between 1 and 65536");
     require(options.n_wanted >= 0 && options.n_wanted <= options.n_ubatch,

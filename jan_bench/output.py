@@ -9,7 +9,15 @@ from pathlib import Path
 
 from jan_engine.errors import WriteFailed
 
-__all__ = ["write_out"]
+__all__ = ["require_place", "write_out"]
+
+
+def require_place(path: Path) -> None:
+    """Raises WriteFailed where a file could not be written: better now than after hours."""
+    if path.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
+        failed = WriteFailed(f"cannot write {path}")
+        failed.path = str(path)
+        raise failed
 
 
 def write_out(text: str, path: Path | None) -> None:

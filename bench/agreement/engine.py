@@ -39,6 +39,7 @@ def main() -> int:
         for name, program in both if number % 2 == 0 else reversed(both):
             for row in _rows([*program, "-m", str(model), *flags, "-o", "json"]):
                 speeds[row["test"], name].append(row["avg_ts"])
+                print(f"{name:<12} {row['test']} {row['avg_ts']:.2f}", file=sys.stderr, flush=True)
     print(f"{model.name}, {asked.threads} threads, {asked.rounds} rounds of {asked.repetitions}\n")
     print("| test | jan bench engine | llama-bench | ratio of medians | of each round |")
     print("| --- | --- | --- | --- | --- |")

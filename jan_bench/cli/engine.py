@@ -12,6 +12,7 @@ import msgspec
 from jan_bench.circumstances import Circumstances, circumstances
 from jan_bench.cli.engine_flags import engine_parser, grid_of
 from jan_bench.cli.named_model import FindModel
+from jan_bench.cli.places import require_places
 from jan_bench.engine.batched import BATCHED_FORMATS, batched_row
 from jan_bench.engine.formats import FORMATS, json_row
 from jan_bench.engine.grid import EngineGrid, EngineTest, all_tests
@@ -47,21 +48,25 @@ def run(arguments: list[str], find_model: FindModel) -> int:
         cache_policy="empty before each repeat; up to the depth restored from a copy",
     )
     _say_if_busy(under)
+    require_places(asked, under)
     output = formats[asked.output](under, grid)
     write_out(output.head(), None)
     results: list[EngineResult] = []
-    for result in run_tests(
-        _announced(tests, aloud=asked.progress),
-        repeats=asked.repetitions,
-        warm_up=not asked.no_warmup,
-        seed=asked.seed,
-        delay_s=asked.delay,
-    ):
-        results.append(result)
-        write_out(output.row(result), None)
-        _say_if_unsteady(result)
-    write_out(output.foot(), None)
-    _keep(asked, grid, results, under)
+    try:
+        for result in run_tests(
+            _announced(tests, aloud=asked.progress),
+            repeats=asked.repetitions,
+            warm_up=not asked.no_warmup,
+            seed=asked.seed,
+            delay_s=asked.delay,
+        ):
+            results.append(result)
+            write_out(output.row(result), None)
+            _say_if_unsteady(result)
+    finally:  # whatever ends it, what there is by then is kept
+        if results:
+            write_out(output.foot(), None)
+            _keep(asked, grid, results, under)
     return 0
 
 

@@ -13,6 +13,7 @@ import msgspec
 from jan_bench.circumstances import circumstances
 from jan_bench.cli.engine_flags import CACHE_TYPES, FLASH
 from jan_bench.cli.named_model import FindModel
+from jan_bench.cli.places import require_places
 from jan_bench.model_file import read_model_file
 from jan_bench.output import write_out
 from jan_bench.quality.figures import Scores
@@ -52,6 +53,7 @@ def run(arguments: list[str], find_model: FindModel) -> int:
         flags=msgspec.to_builtins(settings) | {"file": name},
         cache_policy="empty before each window",
     )
+    require_places(asked, under)
     told = _Progress(asked.progress or sys.stderr.isatty(), models)
     n_windows, figures = measure(text, reference, models, settings, told)
     rows = [

@@ -162,3 +162,30 @@ def test_a_full_disk_is_said(random_path: Path) -> None:
         )
     assert done.returncode == 4
     assert "error: cannot write the results: No space left on device" in done.stderr
+
+
+def test_a_place_that_cannot_be_written_to_is_said_before_anything_runs(
+    random_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for flag, status in (("--save", 4), ("--db", 4)):
+        place = tmp_path / "no folder" / "results"
+        assert jan(["bench", "engine", str(random_path), *FEW, flag, str(place)]) == status
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert f"error: cannot write {place}" in said.err
+    (tmp_path / "notes").write_text("no database, and longer than the header of one" * 9)
+    command = ["bench", "engine", str(random_path), *FEW, "--db", str(tmp_path / "notes")]
+    assert jan(command) == 2
+    assert capsys.readouterr().out == ""
+
+
+def test_what_was_timed_before_an_error_is_kept(
+    random_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saved = tmp_path / "saved.json"
+    command = ["bench", "engine", str(random_path), *QUICK, "-p", "32", "-n", "0", "-t", "1"]
+    # The second cache has blocks of 32 numbers, and the model's heads 16.
+    assert jan([*command, "-ctk", "f16,q8_0", "--save", str(saved), "-o", "json"]) == 2
+    (printed,) = json.loads(capsys.readouterr().out)
+    assert json.loads(saved.read_text()) == [printed]
+    assert printed["type_k"] == "f16"

@@ -128,6 +128,7 @@ def test_what_does_not_fit_is_refused_and_leaves_it_usable(random_model: Model) 
         {"n_ctx": 0},
         {"n_streams": 0},
         {"n_streams": 9999},
+        {"n_ctx": 1 << 24, "n_streams": 256},
         {"n_batch": 0},
         {"n_ubatch": 0},
         {"n_wanted": -1},

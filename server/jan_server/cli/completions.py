@@ -15,7 +15,7 @@ from jan_server.home import home_folder, models_folder
 __all__ = ["run"]
 
 _HAS_VERBS = {"bench", "keys"}
-_TAKES_MODELS = {"serve", "show", "rm", "cp", "set", "run", "chat", "stop"}
+_TAKES_MODELS = {"bench", "serve", "show", "rm", "cp", "set", "run", "chat", "stop"}
 _FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]+")
 _SCRIPTS = {
     "bash": """\
@@ -75,6 +75,10 @@ def _candidates(words: Sequence[str]) -> list[str]:
         return [flag for flag in _flags_of(words[0], within) if flag.startswith(begun)]
     if words[0] not in _TAKES_MODELS:
         return []
+    if words[0] == "bench" and len(words) == 2:
+        from jan_bench.cli.verbs import VERBS as MEASURING
+
+        return [verb for verb in MEASURING if verb.startswith(begun)]
     models = read_models(models_folder(home_folder()))
     names = [name for model in models for name in (model.id, *model.aliases)]
     return [name for name in names if name.startswith(begun)]

@@ -11,7 +11,7 @@ from pathlib import Path
 from jan_bench.cli.named_model import FindModel
 from jan_engine.errors import EngineError, InvalidRequest, ModelNotFound, OutOfMemory, Unavailable
 
-__all__ = ["VERBS", "run"]
+__all__ = ["VERBS", "run", "status_of"]
 
 VERBS = {  # verb -> (module of jan_bench.cli with a function `run`, help)
     "engine": ("engine", "how fast a model reads and generates: llama-bench's tests"),
@@ -38,14 +38,14 @@ def run(arguments: list[str], find_model: FindModel = Path) -> int:
         status: int = run_verb(rest, find_model)
     except EngineError as error:
         print(f"error: {error}", file=sys.stderr)
-        return _status(error)
+        return status_of(error)
     except BrokenPipeError:  # whoever read stdout has gone; so has the reason to go on
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return status
 
 
-def _status(error: EngineError) -> int:
+def status_of(error: EngineError) -> int:
     if isinstance(error, InvalidRequest):
         return 2
     if isinstance(error, ModelNotFound):

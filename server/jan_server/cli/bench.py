@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["run"]
+__all__ = ["find_model", "run"]
 
 
 def run(arguments: list[str]) -> int:
     from jan_bench.cli.verbs import run as run_verb
 
-    return run_verb(arguments, _find_model)
+    return run_verb(arguments, find_model)
 
 
-def _find_model(name: str) -> Path:
+def find_model(name: str) -> Path:
     path = Path(name).expanduser()
     if path.exists():
         return path

@@ -17,6 +17,7 @@ VERBS = {  # verb -> (module with a function `run`, help)
     "set": ("set", "what a model is loaded with"),
     "run": ("run", "one answer of a model"),
     "chat": ("chat", "a conversation with a model"),
+    "tune": ("tune", "settings for this machine, by measuring"),
     "bench": ("bench", "how fast and how good: engines, models, servers"),
     "ps": ("ps", "what a running server has in memory"),
     "stop": ("stop", "take a model out of a running server's memory"),

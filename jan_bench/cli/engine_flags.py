@@ -15,6 +15,7 @@ __all__ = ["CACHE_TYPES", "FLASH", "engine_parser", "grid_of"]
 
 CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl")
 FLASH = {"auto": -1, "-1": -1, "off": 0, "0": 0, "on": 1, "1": 1}
+_CACHES = {name: name for name in CACHE_TYPES}
 _SWITCH = {"0": False, "1": True, "off": False, "on": True}
 
 
@@ -79,13 +80,13 @@ def grid_of(asked: argparse.Namespace, find_model: FindModel) -> EngineGrid:
         else (),
         n_batch=parse_numbers("batch-size", asked.batch_size or ["2048"], least=1),
         n_ubatch=parse_numbers("ubatch-size", asked.ubatch_size or ["512"], least=1),
-        type_k=parse_words("cache-type-k", asked.cache_type_k or ["f16"], _cache_type),
-        type_v=parse_words("cache-type-v", asked.cache_type_v or ["f16"], _cache_type),
+        type_k=parse_words("cache-type-k", asked.cache_type_k or ["f16"], _CACHES),
+        type_v=parse_words("cache-type-v", asked.cache_type_v or ["f16"], _CACHES),
         n_threads=parse_numbers("threads", asked.threads or ["0"]),
         n_gpu_layers=parse_numbers("n-gpu-layers", asked.n_gpu_layers or ["-1"], least=-1),
-        flash_attn=parse_words("flash-attn", asked.flash_attn or ["auto"], FLASH.get),
+        flash_attn=parse_words("flash-attn", asked.flash_attn or ["auto"], FLASH),
         poll=parse_numbers("poll", asked.poll or ["1"]),
-        jan_kernels=parse_words("jan-kernels", asked.jan_kernels or ["1"], _SWITCH.get),
+        jan_kernels=parse_words("jan-kernels", asked.jan_kernels or ["1"], _SWITCH),
     )
 
 
@@ -104,10 +105,6 @@ def _pair(text: str) -> tuple[int, int]:
     if len(numbers) != 2:
         raise InvalidRequest(f"pg: {text!r} is not two numbers, as in 512,128")
     return numbers[0], numbers[1]
-
-
-def _cache_type(text: str) -> str | None:
-    return text if text in CACHE_TYPES else None
 
 
 def _at_least_one(text: str) -> int:

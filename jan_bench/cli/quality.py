@@ -19,6 +19,7 @@ from jan_bench.output import write_out
 from jan_bench.quality.figures import Scores
 from jan_bench.quality.formats import QUALITY_FORMATS, QualityReport, QualityRow
 from jan_bench.quality.reading import SAMPLE, Settings, measure
+from jan_bench.quality.tasks import TaskScore, require_harness, run_tasks
 from jan_bench.store import StoredResult, add_results
 from jan_engine.errors import InvalidRequest
 
@@ -54,11 +55,19 @@ def run(arguments: list[str], find_model: FindModel) -> int:
         cache_policy="empty before each window",
     )
     require_places(asked, under)
+    if asked.tasks:
+        require_harness()
     told = _Progress(asked.progress or sys.stderr.isatty(), models)
     n_windows, figures = measure(text, reference, models, settings, told)
+    tasks = [_tasks(asked, Path(file.path), settings) for file in files]
     rows = [
-        QualityRow(model=file, is_reference=reference is not None and i == 0, figures=one)
-        for i, (file, one) in enumerate(zip(files, figures, strict=True))
+        QualityRow(
+            model=file,
+            is_reference=reference is not None and i == 0,
+            figures=one,
+            tasks=of_tasks,
+        )
+        for i, (file, one, of_tasks) in enumerate(zip(files, figures, tasks, strict=True))
     ]
     report = QualityReport(
         circumstances=under,
@@ -105,9 +114,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("-t", "--threads", type=int, default=0, metavar="N")
     parser.add_argument("-ngl", "--n-gpu-layers", type=int, default=-1, metavar="N")
-    parser.add_argument("-ctk", "--cache-type-k", choices=CACHE_TYPES, default="f16")
-    parser.add_argument("-ctv", "--cache-type-v", choices=CACHE_TYPES, default="f16")
-    parser.add_argument("-fa", "--flash-attn", choices=FLASH, default="auto")
+    parser.add_argument(
+        "-ctk", "--cache-type-k", choices=CACHE_TYPES, default="f16", metavar="TYPE"
+    )
+    parser.add_argument(
+        "-ctv", "--cache-type-v", choices=CACHE_TYPES, default="f16", metavar="TYPE"
+    )
+    parser.add_argument("-fa", "--flash-attn", choices=FLASH, default="auto", metavar="on|off|auto")
+    parser.add_argument("--tasks", metavar="NAME,...", help="of lm-evaluation-harness, too")
+    parser.add_argument("--task-folder", type=Path, metavar="FOLDER", help="tasks of your own")
+    parser.add_argument("--limit", type=int, metavar="N", help="questions of a task (all)")
     parser.add_argument(
         "--no-jan-kernels",
         dest="jan_kernels",
@@ -133,6 +149,13 @@ def _text(path: Path | None) -> tuple[bytes, str]:
         raise InvalidRequest(f"file: cannot read {path}: {error.strerror}") from error
     # llama-perplexity leaves out the newline that editors put at the end.
     return text.removesuffix(b"\n"), str(path) if path else "sample"
+
+
+def _tasks(asked: argparse.Namespace, path: Path, settings: Settings) -> list[TaskScore]:
+    if not asked.tasks:
+        return []
+    names = asked.tasks.split(",")
+    return run_tasks(path, names, settings, limit=asked.limit, folder=asked.task_folder)
 
 
 class _Progress:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from jan_engine.errors import InvalidRequest
@@ -48,12 +48,10 @@ def _range(name: str, text: str, first: int, last: int, how: str, step: int) -> 
     return values
 
 
-def parse_words(name: str, given: Sequence[str], read: Callable[[str], T | None]) -> list[T]:
-    """Each by `read`, which returns None for what it does not know. Raises InvalidRequest."""
-    found: list[T] = []
-    for text in ",".join(given).split(","):
-        value = read(text.strip())
-        if value is None:
-            raise InvalidRequest(f"{name}: {text!r} is none of its values")
-        found.append(value)
-    return found
+def parse_words(name: str, given: Sequence[str], values: Mapping[str, T]) -> list[T]:
+    """What each word stands for. Raises InvalidRequest."""
+    words = [text.strip() for text in ",".join(given).split(",")]
+    for word in words:
+        if word not in values:
+            raise InvalidRequest(f"{name}: {word!r} is none of {', '.join(values)}")
+    return [values[word] for word in words]

@@ -13,6 +13,7 @@ from jan_bench.circumstances import Circumstances
 from jan_bench.engine.markdown import size_text
 from jan_bench.model_file import ModelFile
 from jan_bench.quality.figures import Estimate, Quality
+from jan_bench.quality.tasks import TaskScore
 
 __all__ = ["QUALITY_FORMATS", "QualityReport", "QualityRow"]
 
@@ -21,6 +22,7 @@ class QualityRow(msgspec.Struct, frozen=True, kw_only=True):
     model: ModelFile
     is_reference: bool
     figures: Quality
+    tasks: list[TaskScore] = []
 
 
 class QualityReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +58,7 @@ def _flat(row: QualityRow) -> dict[str, Any]:
         "bits_per_weight": model.bits_per_weight,
         "is_reference": int(row.is_reference),
         **_flattened(msgspec.to_builtins(row.figures), ""),
+        **{f"{score.task}.{score.metric}": score.value for score in row.tasks},
     }
 
 
@@ -99,6 +102,7 @@ def _markdown(report: QualityReport) -> str:
     for row in cells:
         first, *others = zip(row, widths, strict=True)
         lines.append(_line([first[0].ljust(first[1]), *(text.rjust(n) for text, n in others)]))
+    lines += _task_lines(rows)
     n_tokens = rows[0].figures.n_tokens
     build = report.circumstances.build
     lines += [
@@ -108,6 +112,26 @@ def _markdown(report: QualityReport) -> str:
         f"build: jan-engine {build.version} ({build.llama_cpp_build})",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _task_lines(rows: Sequence[QualityRow]) -> list[str]:
+    """A row for each metric, a column for each model."""
+    names = dict.fromkeys((score.task, score.metric) for row in rows for score in row.tasks)
+    if not names:
+        return []
+    models = [row.model.path.rpartition("/")[2] for row in rows]
+    lines = ["", _line(["task", "metric", *models]), _line(["-", "-", *["-:" for _ in models]])]
+    for task, metric in names:
+        cells = [
+            next((_score_text(s) for s in row.tasks if (s.task, s.metric) == (task, metric)), "")
+            for row in rows
+        ]
+        lines.append(_line([task, metric, *cells]))
+    return lines
+
+
+def _score_text(score: TaskScore) -> str:
+    return f"{score.value:.4f}" + ("" if score.error is None else f" ± {score.error:.4f}")
 
 
 def _distance(row: QualityRow) -> tuple[bool, float]:

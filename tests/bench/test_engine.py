@@ -117,7 +117,7 @@ def test_lists_that_are_none_are_refused(text: str) -> None:
         (["-p", "many"], 2, "n-prompt: 'many' is neither"),
         (["-p", "0", "-n", "0"], 2, "there is nothing to time"),
         (["-pg", "512"], 2, "pg: '512' is not two numbers"),
-        (["-ctk", "q2"], 2, "cache-type-k: 'q2' is none of its values"),
+        (["-ctk", "q2"], 2, "cache-type-k: 'q2' is none of f32, f16"),
         (["-ctk", "q8_0"], 2, "cache_type: K cache type q8_0"),
         (["-np", "1", "-o", "sql"], 2, "output: -np has no sql"),
         (["-t", "5000"], 2, "n_threads"),

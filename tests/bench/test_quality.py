@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import sqlite3
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -16,8 +17,12 @@ import pytest
 from jan_server.cli.main import main as jan
 
 import jan_engine
-from jan_bench.quality.figures import Scores, quality
+from jan_bench.circumstances import circumstances
+from jan_bench.model_file import read_model_file
+from jan_bench.quality.figures import Estimate, Quality, Scores, quality
+from jan_bench.quality.formats import QUALITY_FORMATS, QualityReport, QualityRow
 from jan_bench.quality.reading import SAMPLE, Settings, measure, windows_of
+from jan_bench.quality.tasks import TaskScore
 from jan_engine import GreedyRunner, Model
 from jan_engine.errors import InvalidRequest
 from jan_engine.gauge import ScoredToken
@@ -265,3 +270,76 @@ def test_a_text_is_cut_as_llama_perplexity_does(random_model: Model) -> None:
     assert windows == [tokens[:16], [tokens[0], *tokens[17:32]]]
     with pytest.raises(InvalidRequest, match="31 tokens, fewer than two windows of 16"):
         windows_of(random_model, b"a" * 30, settings)
+
+
+def write_task(folder: Path) -> Path:
+    """Which letter comes next: of four questions two have the answer that the alphabet has."""
+    folder.mkdir()
+    questions = [("abc", 0), ("xyw", 1), ("mno", 0), ("qrs", 1)]
+    rows = [
+        {"text": text, "choices": [chr(ord(text[-1]) + 1), "!"], "label": label}
+        for text, label in questions
+    ]
+    (folder / "letters.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    (folder / "letters.yaml").write_text(f"""\
+task: letters
+dataset_path: json
+dataset_kwargs: {{data_files: {{test: {folder}/letters.jsonl}}}}
+test_split: test
+output_type: multiple_choice
+doc_to_text: "{{{{text}}}}"
+doc_to_choice: "{{{{choices}}}}"
+doc_to_target: label
+target_delimiter: ""
+metric_list: [{{metric: acc}}]
+""")
+    return folder
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_tasks_of_the_harness_are_asked_too(
+    alphabet_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: Told
+) -> None:
+    pytest.importorskip("lm_eval")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "cache"))
+    folder = write_task(tmp_path / "tasks")
+    (row,) = told(alphabet_path, "--tasks", "letters", "--task-folder", folder)["rows"]
+    (score,) = row["tasks"]
+    assert (score["task"], score["metric"], score["n_samples"]) == ("letters", "acc", 4)
+    assert score["value"] == 0.5
+    assert 0 < score["error"] < 0.5
+
+
+def test_without_the_harness_that_is_said_first(
+    random_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "lm_eval", None)
+    assert jan(["bench", "quality", str(random_path), *FEW, "--tasks", "arc_easy"]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "tasks: lm-evaluation-harness is not here (pip install" in said.err
+
+
+def test_scores_of_tasks_stand_in_a_table_of_their_own(random_path: Path) -> None:
+    scores = [
+        TaskScore(task="letters", metric="acc", value=0.5, error=0.25, n_samples=4),
+        TaskScore(task="letters", metric="bleu", value=0.125),
+    ]
+    figures = Quality(n_tokens=9, ppl=Estimate(2.0, 0.1))
+    row = QualityRow(
+        model=read_model_file(random_path), is_reference=False, figures=figures, tasks=scores
+    )
+    report = QualityReport(
+        circumstances=circumstances("quality", flags={}, computes=False),
+        text="sample",
+        text_sha256="0" * 64,
+        n_ctx=32,
+        n_windows=2,
+        rows=[row],
+    )
+    lines = QUALITY_FORMATS["md"](report).splitlines()
+    assert "| task | metric | random.gguf |" in lines
+    assert "| letters | acc | 0.5000 ± 0.2500 |" in lines
+    assert "| letters | bleu | 0.1250 |" in lines
+    (flat,) = csv.DictReader(io.StringIO(QUALITY_FORMATS["csv"](report)))
+    assert flat["letters.acc"] == "0.5"

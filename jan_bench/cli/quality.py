@@ -58,7 +58,9 @@ def run(arguments: list[str], find_model: FindModel) -> int:
     if asked.tasks:
         require_harness()
     told = _Progress(asked.progress or sys.stderr.isatty(), models)
-    n_windows, figures = measure(text, reference, models, settings, told)
+    reading = measure(text, reference, models, settings, told)
+    flags = under.flags | {"n_threads": reading.n_threads}
+    under = msgspec.structs.replace(under, flags=flags)  # as it came to be
     tasks = [_tasks(asked, Path(file.path), settings) for file in files]
     rows = [
         QualityRow(
@@ -67,14 +69,14 @@ def run(arguments: list[str], find_model: FindModel) -> int:
             figures=one,
             tasks=of_tasks,
         )
-        for i, (file, one, of_tasks) in enumerate(zip(files, figures, tasks, strict=True))
+        for i, (file, one, of_tasks) in enumerate(zip(files, reading.figures, tasks, strict=True))
     ]
     report = QualityReport(
         circumstances=under,
         text=name,
         text_sha256=hashlib.sha256(text).hexdigest(),
         n_ctx=settings.n_ctx,
-        n_windows=n_windows,
+        n_windows=reading.n_windows,
         rows=rows,
     )
     write_out(QUALITY_FORMATS[asked.output](report), None)

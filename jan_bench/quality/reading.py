@@ -12,8 +12,9 @@ from jan_bench.quality.figures import Quality, Scores, quality
 from jan_engine import Model
 from jan_engine.errors import InvalidRequest
 from jan_engine.gauge import Gauge, Lockstep
+from jan_engine.gguf import read_header, split_paths
 
-__all__ = ["SAMPLE", "OnWindow", "Settings", "measure", "windows_of"]
+__all__ = ["SAMPLE", "OnWindow", "Reading", "Settings", "measure", "windows_of"]
 
 SAMPLE = Path(__file__).parent / "sample.txt"
 _FREE_SHARE = 0.8  # of the memory that is free, for weights
@@ -33,6 +34,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 # How many windows are done of how many, and the figures so far by the model's place.
 OnWindow = Callable[[int, int, dict[int, Scores]], None]
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    n_windows: int
+    n_threads: int
+    figures: list[Quality]  # of the reference, where there is one, then of each model in order
 
 
 class _Reader:
@@ -86,33 +93,37 @@ def measure(
     models: Sequence[Path],
     settings: Settings,
     on_window: OnWindow,
-) -> tuple[int, list[Quality]]:
-    """How many windows were read, and the figures of the reference, where there is one, and of each
-    model in order. As many models at once as fit the memory; the reference with each of those.
-    """
+) -> Reading:
+    """As many models at once as fit the memory, and the reference with each lot of them."""
     if reference is None:
-        alone = [
-            _alone(text, model, settings, on_window, place) for place, model in enumerate(models)
-        ]
-        return alone[0][0], [figures for _, figures in alone]
+        lots = [_alone(text, path, settings, on_window, i) for i, path in enumerate(models)]
+        return msgspec.structs.replace(
+            lots[0], figures=[figures for lot in lots for figures in lot.figures]
+        )
     base = _Reader(reference, settings)
     windows = windows_of(base.model, text, settings)
     found: dict[int, Quality] = {}
     for group in _groups(reference, models):
         found |= _compared(base, {i: models[i] for i in group}, text, windows, settings, on_window)
-    return len(windows), [found[place] for place in sorted(found)]
+    return Reading(
+        n_windows=len(windows),
+        n_threads=base.gauge.n_threads,
+        figures=[found[place] for place in sorted(found)],
+    )
 
 
-def _alone(
-    text: bytes, path: Path, settings: Settings, on_window: OnWindow, place: int
-) -> tuple[int, Quality]:
+def _alone(text: bytes, path: Path, settings: Settings, on_window: OnWindow, place: int) -> Reading:
     reader = _Reader(path, settings)
     windows = windows_of(reader.model, text, settings)
     step, scores = Lockstep(reader.gauge), Scores()
     for number, window in enumerate(windows):
         scores.add(step.score(window, settings.n_ctx // 2)[0])
         on_window(number + 1, len(windows), {place: scores})
-    return len(windows), quality(scores, compared=False)
+    return Reading(
+        n_windows=len(windows),
+        n_threads=reader.gauge.n_threads,
+        figures=[quality(scores, compared=False)],
+    )
 
 
 def _compared(
@@ -148,17 +159,22 @@ def _compared(
 
 def _groups(reference: Path, models: Sequence[Path]) -> Iterator[list[int]]:
     """Places of models that fit into memory beside the reference; at least one in each."""
-    room = _FREE_SHARE * _free_bytes() - reference.stat().st_size
+    room = _FREE_SHARE * _free_bytes() - _file_bytes(reference)
     group: list[int] = []
     taken = 0
     for place, path in enumerate(models):
-        n_bytes = path.stat().st_size
+        n_bytes = _file_bytes(path)
         if group and taken + n_bytes > room:
             yield group
             group, taken = [], 0
         group.append(place)
         taken += n_bytes
     yield group
+
+
+def _file_bytes(path: Path) -> int:
+    """Of all parts of a model."""
+    return sum(part.stat().st_size for part in split_paths(read_header(path)))
 
 
 def _free_bytes() -> float:

@@ -218,9 +218,12 @@ def test_csv_and_sqlite_have_every_figure(
 ) -> None:
     saved, database = tmp_path / "saved.json", tmp_path / "results.db"
     command = ["bench", "quality", "--ref", str(random_path), str(q8_path), *FEW, "-o", "csv"]
+    command += ["-t", "0"]
     assert jan([*command, "--save", str(saved), "--db", str(database)]) == 0
     reference, row = csv.DictReader(io.StringIO(capsys.readouterr().out))
-    figures = json.loads(saved.read_text())["rows"][1]["figures"]
+    report = json.loads(saved.read_text())
+    assert report["circumstances"]["flags"]["n_threads"] >= 1  # what 0 came to
+    figures = report["rows"][1]["figures"]
     assert row["quantization"] == "Q8_0"
     assert float(row["kl.mean.value"]) == figures["divergence"]["kl"]["mean"]["value"]
     assert float(row["kl.percentiles.99.9"]) == figures["divergence"]["kl"]["percentiles"]["99.9"]

@@ -62,6 +62,8 @@ def test_the_wheel_holds_the_package_and_nothing_of_the_build(contents: list[str
     assert not [n for n in contents if n.endswith((".pyx", ".pxd", ".in", ".h", ".cpp", ".cmake"))]
     for needed in (
         "jan_engine/py.typed",
+        "jan_bench/py.typed",
+        "jan_bench/quality/sample.txt",
         "jan_engine/_core.pyi",
         "jan_engine/_build.json",
         "jan_engine/lib/libllama.so.jan",

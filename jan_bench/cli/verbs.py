@@ -20,6 +20,7 @@ VERBS = {  # verb -> (module of jan_bench.cli with a function `run`, help)
     "compare": ("compare", "whether results differ, and how sure that is"),
     "sweep": ("sweep", "which settings of a server are worth having"),
     "plot": ("plot", "results as pictures, and as one page to send"),
+    "peers": ("peers", "our server beside llama.cpp's own, in a checkout"),
     "here": ("here", "what every result records of this machine, this build and these models"),
 }
 

@@ -61,7 +61,20 @@ class Client:
             reply.end_s = max(reply.end_s, self.now_s)
 
     async def _ask(self, request: bytes, reply: Reply) -> None:
-        connection = self._reusable() or await self._connect()
+        """Some servers close a connection that they said they would keep, and say nothing: then a
+        request that had no byte of an answer is sent once more, on a new one. Its clock runs on.
+        """
+        kept = self._reusable()
+        if kept is not None:
+            try:
+                await self._over(kept, request, reply)
+            except Closed:
+                reply.was_resent = True
+            else:
+                return
+        await self._over(await self._connect(), request, reply)
+
+    async def _over(self, connection: Connection, request: bytes, reply: Reply) -> None:
         try:
             await connection.ask(request, AnswerReader(reply))
         except BaseException:

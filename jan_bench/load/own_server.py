@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 import tempfile
 import threading
@@ -13,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+from jan_bench.child_process import end_child, start_child
 from jan_engine.errors import Unavailable
 
 __all__ = ["OwnServer"]
@@ -34,15 +34,7 @@ class OwnServer:
         self._said: deque[str] = deque(maxlen=20)
         self._url: list[str] = []
         self._has_said = threading.Event()
-        # A group of its own: Ctrl-C at the terminal is for us, and the server ends when we say so.
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        self.process = start_child(command)
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
         self.began_s = time.monotonic()
@@ -62,12 +54,7 @@ class OwnServer:
         return self._url[0]
 
     def close(self) -> None:
-        self.process.terminate()
-        try:
-            self.process.wait(15)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        end_child(self.process)
         self._listener.join(5)
         self._home.cleanup()
 

@@ -34,6 +34,7 @@ class Reply(msgspec.Struct, kw_only=True):
     n_asked: int = 0
     text: str = ""
     outcome: str = CANCELLED
+    was_resent: bool = False  # its first connection had gone
     error: str = ""
 
     @property

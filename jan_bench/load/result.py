@@ -159,6 +159,7 @@ def _client(measured: Measured) -> dict[str, float]:
         "late_p99_ms": percentile(late, 99) * 1000,
         "late_max_ms": late[-1] * 1000,
         "lag_p99_ms": percentile(lag, 99) * 1000,
+        "resent": sum(reply.was_resent for reply in drive.replies),
     }
 
 

@@ -187,8 +187,11 @@ async def _nonsense(answer: Answer) -> None:
     ],
 )
 def test_errors_are_kept_apart_by_kind(bad: Script, outcome: str) -> None:
+    unlucky: dict[str, bool] = {}
+
     async def every_other(answer: Answer) -> None:
-        await (bad if answer.number % 2 else steady(0.01, 0))(answer)
+        is_unlucky = unlucky.setdefault(answer.body["prompt"], len(unlucky) % 2 == 1)
+        await (bad if is_unlucky else steady(0.01, 0))(answer)
 
     with peer(after_calibration(every_other)) as found:
         (one,) = measured(found, n_prompts=4, timeout_s=1.5)
@@ -219,6 +222,21 @@ def test_a_kept_connection_that_the_server_closed_costs_nobody_a_request() -> No
         (one,) = measured(found, n_prompts=5)
     assert one.metrics.n_ok == 5
     assert found.n_connections == 7
+
+
+def test_a_connection_that_closes_unannounced_costs_nobody_a_request() -> None:
+    """As llama-server's do, after every stream."""
+
+    async def once(answer: Answer) -> None:
+        await steady(0, 0)(answer)
+        await answer.writer.drain()
+        answer.writer.close()
+
+    with peer(once) as found:
+        (one,) = measured(found, n_prompts=5)
+    assert one.metrics.n_ok == 5
+    assert len(found.bodies) == 7  # nothing was answered twice
+    assert any(reply.was_resent for reply in one.drive.replies) or found.n_connections == 7
 
 
 def test_an_answer_that_is_no_stream_is_one_token_late() -> None:

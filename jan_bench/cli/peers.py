@@ -20,7 +20,7 @@ from jan_bench.load.endpoint import endpoint_of
 from jan_bench.load.measure import Load, Measured, Point, measure, run_in_loop
 from jan_bench.load.result import result_of
 from jan_bench.model_file import ModelFile, read_model_file
-from jan_bench.output import write_out
+from jan_bench.output import require_place, write_out
 from jan_bench.peers.contestants import Contestant, Shape, ceiling_per_s, contestants
 from jan_bench.peers.programs import find_programs
 from jan_bench.results import Row
@@ -42,6 +42,8 @@ def run(arguments: list[str], find_model: FindModel) -> int:
     for name in ("concurrency", "rounds", "requests", "input_len", "output_len", "threads"):
         if getattr(asked, name) < 1:
             raise InvalidRequest(f"{name}: must be at least 1")
+    if asked.save is not None:
+        require_place(asked.save)
     path = find_model(asked.model)
     model = read_model_file(path, hashed=asked.hashed)
     shape = Shape(

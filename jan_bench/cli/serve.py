@@ -46,6 +46,8 @@ def run(arguments: list[str], find_model: FindModel) -> int:
             cache_policy=load.cache_policy,
             computes=False,
         )
+        if asked.db is not None:
+            add_results(asked.db, began, [])  # what cannot be kept is not measured
         results: list[dict[str, Any]] = []
         shown = _Shown(asked, load, endpoint, began, results)
         on_progress = shown.progress if sys.stderr.isatty() else None

@@ -30,6 +30,7 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     statistic: Statistic
     a: list[float]
     b: list[float]
+    is_timed: bool  # samples follow each other in time, and neighbours are alike
     may_fail: bool = True  # too few samples to hold anybody to it
 
 
@@ -40,6 +41,7 @@ class _Figure(msgspec.Struct, frozen=True, kw_only=True):
     statistic: Statistic
     samples: list[float]
     fewest: int = 2
+    is_timed: bool = False
 
 
 def pairs_of(a: Results, b: Results) -> list[Pair]:
@@ -60,6 +62,7 @@ def pairs_of(a: Results, b: Results) -> list[Pair]:
                 statistic=one.statistic,
                 a=one.samples,
                 b=other.samples,
+                is_timed=one.is_timed,
                 may_fail=n >= one.fewest,
             )
         )
@@ -116,7 +119,8 @@ def _of_server(row: Row) -> Iterator[_Figure]:
         (end - ttft) / (n - 1) for end, ttft, n in zip(ends, ttfts, lens, strict=True) if n > 1
     ]
     starts = _kept(row["start_times"], ok)
-    yield _speed("tokens/s", _slices(starts, ttfts, itls, lens))
+    speed = _speed("tokens/s", _slices(starts, ttfts, itls, lens))
+    yield msgspec.structs.replace(speed, is_timed=True)
     yield _latency("TTFT median", ttfts)
     yield _latency("TTFT p99", ttfts, _p99, fewest=_FEWEST_FOR_P99)
     yield _latency("TPOT median", tpots)
@@ -174,4 +178,5 @@ def _latency(
         statistic=statistic,
         samples=[value * 1000 for value in seconds],
         fewest=fewest,
+        is_timed=True,
     )

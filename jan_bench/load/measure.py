@@ -78,6 +78,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     point: Point
     n_prompts: int
+    n_fixed: float  # tokens that every prompt has: a beginning, a chat template
     drive: Drive
     metrics: Metrics
 
@@ -131,7 +132,9 @@ async def _measure_point(
     async with _told(client, partial(on_progress, point, n) if on_progress else None):
         drive = await running
     metrics = metrics_of(drive, load.goodput)
-    return Measured(at=at, point=point, n_prompts=n, drive=drive, metrics=metrics)
+    return Measured(
+        at=at, point=point, n_prompts=n, n_fixed=scale.n_fixed, drive=drive, metrics=metrics
+    )
 
 
 @contextlib.asynccontextmanager

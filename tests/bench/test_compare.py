@@ -137,3 +137,46 @@ def test_what_cannot_be_compared_is_said(
     assert capsys.readouterr().err.startswith("error: a: ")
     assert compare(a, a, "--confidence", "1") == 2
     assert capsys.readouterr().err.startswith("error: confidence: ")
+
+
+def test_noise_that_lasts_is_no_difference(tmp_path: Path) -> None:
+    """Two runs of one server on a machine that was busy now and then, once for longer."""
+
+    def run(path: Path, busy: range, seed: int) -> Path:
+        told = json.loads(serving(path, n=90, seed=seed).read_text())
+        for i in busy:
+            told["ttfts"][i] *= 1.6
+            told["itls"][i] = [1.6 * gap for gap in told["itls"][i]]
+            told["latencies"][i] *= 1.6
+        told["start_times"] = [sum(told["latencies"][:i]) for i in range(90)]
+        path.write_text(json.dumps(told))
+        return path
+
+    a = run(tmp_path / "a.json", range(10, 35), 1)
+    b = run(tmp_path / "b.json", range(20, 70), 2)
+    assert compare(a, b) == 0
+    assert compare(a, serving(tmp_path / "c.json", n=90, slower=2.5)) == 1  # that is no noise
+
+
+def test_few_repeats_have_wide_intervals(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = random.Random(3)
+    widths: list[float] = []
+    for n in (3, 30):
+        a = engine(tmp_path / "a.json", *(rng.gauss(100, 2) for _ in range(n)))
+        b = engine(tmp_path / "b.json", *(rng.gauss(100, 2) for _ in range(n)))
+        compare(a, b, "-o", "json")
+        (one,) = json.loads(capsys.readouterr().out)
+        widths.append(one["high"] - one["low"])
+    assert widths[0] > 3.5 * widths[1]
+
+
+def test_the_same_distribution_is_seldom_called_worse(tmp_path: Path) -> None:
+    rng = random.Random(4)
+    n_worse = 0
+    for _ in range(200):
+        a = engine(tmp_path / "a.json", *(rng.gauss(100, 10) for _ in range(5)))
+        b = engine(tmp_path / "b.json", *(rng.gauss(100, 10) for _ in range(5)))
+        n_worse += compare(a, b, "--tolerance", "0", "--draws", "200")
+    assert n_worse <= 200 * 0.05

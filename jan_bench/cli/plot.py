@@ -78,8 +78,8 @@ def _title(results: Results) -> str:
     names += [str(row["model"]["path"]) for row in results.quality]
     short = [name.rpartition("/")[2].removesuffix(".gguf") for name in names]
     models = list(dict.fromkeys(name for name in short if name))
-    more = f" and {len(models) - 3} more" if len(models) > 3 else ""
-    return ", ".join(models[:3]) + more
+    more = f" and {len(models) - 2} more" if len(models) > 2 else ""
+    return ", ".join(models[:2]) + more
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -115,7 +115,7 @@ def _draw_spans(chart: Chart, axes: Any) -> None:  # noqa: ANN401 - half of it h
     axes.invert_yaxis()
     axes.set_yticks([])
     axes.grid(visible=False)
-    axes.legend(frameon=False, fontsize=8.5, labelcolor=_INK, loc="lower right")
+    axes.legend(frameon=False, fontsize=8.5, labelcolor=_INK, loc="upper right")
 
 
 def _step(at: float) -> str:

@@ -63,6 +63,7 @@ def test_the_wheel_holds_the_package_and_nothing_of_the_build(contents: list[str
     for needed in (
         "jan_engine/py.typed",
         "jan_bench/py.typed",
+        "jan_bench/plot/page/report.html",
         "jan_bench/quality/sample.txt",
         "jan_engine/_core.pyi",
         "jan_engine/_build.json",

@@ -89,11 +89,14 @@ def explain(request: HttpRequest, error: Exception) -> ApiError:
     if isinstance(error, HTTPException) and error.status_code in _BY_ROUTER:
         code, message = _BY_ROUTER[error.status_code]
         return ApiError(error.status_code, code, message, headers=error.headers)
+    if isinstance(error, HTTPException) and error.detail == _LEFT_MIDWAY:
+        return ApiError(400, "incomplete_request", "The caller left in the middle of its request")
     _log.error("%s: unexpected", request_id(request), exc_info=error)
     message = "The server failed at this request; its log says how"
     return ApiError(500, "internal_error", message)
 
 
+_LEFT_MIDWAY = "client disconnected prematurely"  # Litestar's word for it, as a 500
 _BY_ROUTER = {
     400: ("invalid_parameter", "The request's path or query is not understood"),
     404: ("not_found", "There is nothing at this path"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import socket
+import time
 from collections.abc import Mapping
 
 import msgspec
@@ -59,6 +61,19 @@ def test_whoever_leaves_takes_nothing_from_the_others(endless_server: Running) -
     body = {"model": "endless", "prompt": "a", "max_tokens": 200}
     answer = endless_server.post("/v1/completions", body)
     assert answer.json()["choices"][0]["text"] == "a" * 200
+
+
+def test_whoever_leaves_amid_its_own_request_is_no_fault_of_ours(
+    endless_server: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    head = b"POST /v1/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", endless_server.port), timeout=20) as caller:
+        caller.sendall(head + b'{"model"')
+    end_s = time.monotonic() + 20
+    while 'route="/v1/completions"' not in endless_server.get("/metrics").text:
+        assert time.monotonic() < end_s
+        time.sleep(0.01)
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
 def test_a_slow_reader_loses_nothing(endless_server: Running) -> None:

@@ -17,7 +17,7 @@ double clock_s() {
 
 }  // namespace
 
-void calibrate(forward & through, int max_rows, double limit_s, const std::atomic<bool> & stop,
+void calibrate(forward & through, int max_rows, double limit_s, const std::function<bool()> & stop,
                pass_costs & cost) {
     const double end_s = clock_s() + limit_s;
     const int n_lanes_most = through.shape().n_lanes;
@@ -32,7 +32,7 @@ void calibrate(forward & through, int max_rows, double limit_s, const std::atomi
     const auto measured = [&](cost_model & of, int n_lanes, int n_tokens) {
         const int n_rows = n_lanes * n_tokens;
         const pass_size size{n_rows, static_cast<double>(n_rows) * n_tokens};
-        if (n_rows > max_rows || clock_s() + of.seconds(size) > end_s || stop) {
+        if (n_rows > max_rows || clock_s() + of.seconds(size) > end_s || stop()) {
             return false;
         }
         slices.clear();

@@ -4,13 +4,13 @@
 #include "forward.h"
 #include "scheduler.h"
 
-#include <atomic>
+#include <functional>
 
 namespace jan {
 
-// Takes limit_s at most, unless the first pass alone takes longer; ends early once `stop` is set.
+// Takes limit_s at most, unless the first pass alone takes longer; ends early once `stop` says so.
 // Also reads every weight once. The lanes are empty before and after.
-void calibrate(forward & through, int max_rows, double limit_s, const std::atomic<bool> & stop,
+void calibrate(forward & through, int max_rows, double limit_s, const std::function<bool()> & stop,
                pass_costs & cost);
 
 }  // namespace jan

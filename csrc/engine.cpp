@@ -83,7 +83,9 @@ void engine::close(bool drain) {
 
 void engine::run() {
     try {
-        calibrate(*forward_, options_.schedule.max_rows, options_.calibrate_s, closed_, cost_);
+        // Whoever comes first does not wait for it: what is left to know is learned from real passes.
+        const auto wanted = [this] { return closed_ || n_open_ > 0; };
+        calibrate(*forward_, options_.schedule.max_rows, options_.calibrate_s, wanted, cost_);
         while (obey(scheduler_.idle())) {
             step();
         }

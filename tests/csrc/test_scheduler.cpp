@@ -114,6 +114,16 @@ void test_a_prompt_delays_other_streams_by_a_bounded_factor() {
     CHECK(*p90 < 6 * std::max(alone[9], 0.004));
 }
 
+void test_the_first_request_does_not_wait_for_calibration() {
+    engine_options patient;
+    patient.calibrate_s = 60;
+    engine e(std::make_unique<null_forward>(slow(64, 0.3, 0)), pieces(), patient);  // 8 passes and more
+    const double begun_s = e.clock_s();
+    e.submit(ask(4, 1));
+    order(e, 1);
+    CHECK(e.clock_s() - begun_s < 1.8);  // the pass that runs, and its own; wide, since clocks are noisy
+}
+
 // Two streams whose adapters differ and, once they run, a prompt with a third set.
 void test_adapters_take_turns() {
     engine e(std::make_unique<null_forward>(slow(4, 0.002, 0.0002)), pieces(), engine_options());
@@ -243,6 +253,7 @@ void test_a_steady_step_allocates_nothing(bool samples) {
 int main() {
     test_a_prompt_delays_other_streams_by_a_bounded_factor();
     test_adapters_take_turns();
+    test_the_first_request_does_not_wait_for_calibration();
     test_short_prompts_go_first_and_long_ones_still_end();
     test_callers_take_turns();
     test_a_steady_step_allocates_nothing(false);

@@ -8,9 +8,20 @@ namespace jan {
 namespace {
 
 constexpr int least_rows = 8;  // of a prompt that rides along in a pass
-// Of one that needs a pass of its own: with fewer, nearly all of it is reading the weights, and the
-// prompt would crawl to spare the others little.
-constexpr int least_rows_apart = 32;
+// Of one that needs a pass of its own. Where half as many rows take nearly as long, nearly all of it is
+// reading the weights, and the prompt would crawl to spare the others little; but deep in a prompt, or with
+// kernels that are good at few rows, half as many take half as long.
+constexpr int most_rows_apart = 32;
+constexpr double worth_halving = 0.75;
+
+int least_rows_apart(const cost_model & cost, int depth) {
+    const auto seconds = [&](int n) { return cost.seconds({n, static_cast<double>(depth + n) * n}); };
+    int n = most_rows_apart;
+    while (n > least_rows && seconds(n / 2) < worth_halving * seconds(n)) {
+        n /= 2;
+    }
+    return n;
+}
 
 }  // namespace
 
@@ -49,7 +60,7 @@ int scheduler::prefill_rows(int depth, double now_s) const {
     }
     const pass_size decoding = size_of(plan_.slices.data(), n_decode);
     const double alone = cost_.decode.seconds(decoding) * cost_.decode.strain();
-    return cost.rows_within((limit - alone) / cost.strain(), depth, least_rows_apart, most);
+    return cost.rows_within((limit - alone) / cost.strain(), depth, least_rows_apart(cost, depth), most);
 }
 
 // How long the streams that decode in this step may wait for their next tokens.

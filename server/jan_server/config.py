@@ -12,7 +12,8 @@ __all__ = ["OF_A_MODEL", "Settings"]
 OF_A_MODEL = {  # settings that a model may have of its own
     "ctx_size",
     "parallel",
-    "batch_size",
+    "ubatch_size",
+    "flash_attn",
     "threads",
     "n_gpu_layers",
     "cache_type",
@@ -73,10 +74,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             extra=_short("-c", "--max-model-len"),
         ),
     ] = 4096
+    ubatch_size: Annotated[
+        int, Meta(description="tokens of one forward pass", ge=1, extra=_short("-ub"))
+    ] = 512
     batch_size: Annotated[
         int,
-        Meta(description="tokens of one forward pass", ge=1, extra=_short("-ub", "--ubatch-size")),
-    ] = 512
+        Meta(
+            description="llama-server's, without effect: what a pass costs says how much of a "
+            "prompt is in it",
+            ge=1,
+            extra=_short("-b"),
+        ),
+    ] = 2048
     threads: Annotated[
         int, Meta(description="0: one per physical core", ge=0, extra=_short("-t"))
     ] = 0
@@ -88,8 +97,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = True
     cache_type: Annotated[
         Literal["f16", "q8_0", "q4_0"],
-        Meta(description="numbers of the cache", extra=_short("-ctk")),
+        Meta(description="numbers of the cache", extra=_short("-ctk", "--cache-type-k")),
     ] = "f16"
+    cache_type_v: Annotated[
+        Literal["", "f16", "q8_0", "q4_0"],
+        Meta(description="of its values; only what cache-type is", extra=_short("-ctv")),
+    ] = ""
+    flash_attn: Annotated[
+        Literal["auto", "on", "off"],
+        Meta(description="the attention kernel; auto: by what it costs here", extra=_short("-fa")),
+    ] = "auto"
     context_shift: Annotated[
         bool, Meta(description="forget the middle of a text when the context is full")
     ] = False

@@ -194,6 +194,23 @@ def test_a_flag_wins_over_its_variable_and_that_over_the_default() -> None:
     assert settings.context_shift
 
 
+def test_flags_of_llama_server_mean_what_they_mean_there(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    flags = (
+        "-m m.gguf -c 2000 -np 3 -ngl 0 -fa on -ctk q8_0 -ctv q8_0 -b 2048 -ub 256 -t 2 --temp 0"
+    )
+    settings = read_settings([*flags.split(), "--host", "127.0.0.1", "--port", "8080"], {})
+    assert (settings.model, settings.ctx_size, settings.parallel) == ("m.gguf", 2000, 3)
+    assert (settings.n_gpu_layers, settings.flash_attn, settings.ubatch_size) == (0, "on", 256)
+    assert (settings.cache_type, settings.threads, settings.temperature) == ("q8_0", 2, 0.0)
+    for word, meaning in (("1", "on"), ("false", "off"), ("auto", "auto")):
+        assert read_settings([], {"LLAMA_ARG_FLASH_ATTN": word}).flash_attn == meaning
+    with pytest.raises(SystemExit):
+        read_settings(["-ctv", "q8_0"], {})
+    assert "--cache-type-v" in capsys.readouterr().err
+
+
 def test_variables_of_llama_server_count_where_ours_are_not_set() -> None:
     environment = {
         "LLAMA_ARG_CTX_SIZE": "1000",

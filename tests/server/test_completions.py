@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jan_server.cli.settings import read_settings
 from jan_server.config import Settings
 from openai import BadRequestError, OpenAI
 
+from jan_engine import KernelReason
 from tests import models
 from tests.server.running import Running, running
 
@@ -197,6 +199,14 @@ def test_a_model_s_own_sampling_holds_for_requests_that_do_not_say(random_path: 
     asked = said["generation_settings"]
     assert (asked["temperature"], asked["top_k"], asked["frequency_penalty"]) == (1.5, 0, 0.5)
     assert other["generation_settings"]["top_k"] == 7
+
+
+@pytest.mark.parametrize(("said", "flash"), [("on", True), ("off", False)])
+def test_the_attention_kernel_is_what_was_said(random_path: Path, said: str, flash: bool) -> None:
+    environment = {"JAN_FLASH_ATTN": said, "JAN_THREADS": "1"}
+    with running(read_settings([str(random_path)], environment)) as server:
+        kernel = server.served.engine.attention_kernel
+    assert (kernel.flash, kernel.reason) == (flash, KernelReason.GIVEN)
 
 
 def test_best_of_keeps_the_likeliest(random_server: Running) -> None:

@@ -64,6 +64,11 @@ def settings_and_origins(
         parser.error(f"api_key_file: {error.strerror}: {key_file}")
     except msgspec.ValidationError as error:
         parser.error(str(error))
+    if settings.cache_type_v not in ("", settings.cache_type):
+        parser.error(
+            f"--cache-type-v: {settings.cache_type_v} beside keys in {settings.cache_type}: "
+            "both are of one type here"
+        )
     has_key = settings.api_key or (home_of(settings.home) / KEY_FILE).exists()
     if not settings.is_local and not has_key and not settings.insecure:
         parser.error(

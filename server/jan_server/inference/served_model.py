@@ -30,6 +30,7 @@ __all__ = ["ServedModel"]
 
 _log = logging.getLogger("jan_server")
 _HEARTBEAT_S = 30.0  # a step of the slowest machine is shorter
+_FLASH = {"auto": None, "on": True, "off": False}
 _LONG_TEXT = 8192  # characters; what takes longer to tokenise goes to a thread
 
 
@@ -184,11 +185,12 @@ class ServedModel:
         options = EngineOptions(
             n_parallel=settings.parallel,
             n_ctx=min(settings.ctx_size or n_ctx_train, n_ctx_train),
-            n_ubatch=settings.batch_size,
+            n_ubatch=settings.ubatch_size,
             n_threads=settings.threads,
             cache_type=settings.cache_type,
             max_waiting=settings.max_queued_requests,
             speculation=settings.speculation,
+            flash_attention=_FLASH[settings.flash_attn],
         )
         try:
             return model, AsyncEngine(model, options)

@@ -271,7 +271,7 @@ def _facts(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
     made = f"jan-engine {build['version']}, llama.cpp b{build['llama_cpp_build']}"
     yield "build", f"{made}, {build['compiler']}"
     yield "CPU variant", " ".join([str(build["cpu_variant"]), *build["instructions"]])
-    yield "devices", ", ".join(build["devices"])
+    yield "devices", ", ".join(f"{one['name']} ({one['description']})" for one in build["devices"])
     for model in told["models"]:
         size = (
             f"{model['n_bytes'] / 1024**2:,.0f} MiB, {model['bits_per_weight']:g} bits per weight"

@@ -199,3 +199,18 @@ def test_servers_are_told_apart_and_only_the_best_points_are_filled(tmp_path: Pa
     assert svg_of(trade).count('"dot open"') == 1
     assert plot([path], "--html", str(tmp_path / "report.html")) == 0
     assert "<td>slow: qwen2-0.5b.Q4_K_M</td>" in (tmp_path / "report.html").read_text()
+
+
+def test_what_our_own_verbs_save_makes_a_page(random_path: Path, tmp_path: Path) -> None:
+    engine, quality, page = (tmp_path / name for name in ("e.json", "q.json", "page.html"))
+    model = str(random_path)
+    measured = ["-p", "8", "-n", "4", "-r", "2", "-t", "1", "--no-hash", "--save", str(engine)]
+    assert main(["bench", "engine", model, *measured]) == 0
+    text = tmp_path / "text"
+    text.write_text("abcdefgh" * 40)
+    read = ["-f", str(text), "-c", "64", "-t", "1", "--no-hash", "--save", str(quality)]
+    assert main(["bench", "quality", "--ref", model, model, *read]) == 0
+    assert plot([engine, quality], "--html", str(page)) == 0
+    shown = page.read_text()
+    assert "<dt>devices</dt><dd>CPU (" in shown
+    assert "<td>pp8</td>" in shown

@@ -1,96 +1,28 @@
 // Our matrix kernels against products in double precision, beside upstream's on the same input.
 #include "check.h"
 #include "kernels/matrix_switch.h"
-#include "matrix_product.h"
+#include "product_error.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace {
 
+using matrix::errors;
 using matrix::product;
 using matrix::shape;
-
-constexpr ggml_type types[] = {GGML_TYPE_Q4_K,   GGML_TYPE_Q6_K,  GGML_TYPE_Q5_K, GGML_TYPE_Q8_0,
-                               GGML_TYPE_Q4_0,   GGML_TYPE_Q4_1,  GGML_TYPE_Q5_0, GGML_TYPE_Q5_1,
-                               GGML_TYPE_IQ4_NL, GGML_TYPE_IQ4_XS};
-
-std::vector<double> to_doubles(ggml_type type, const std::vector<uint8_t> & blocks, int64_t n) {
-    std::vector<float> plain(static_cast<size_t>(n));
-    ggml_get_type_traits(type)->to_float(blocks.data(), plain.data(), n);
-    return {plain.begin(), plain.end()};
-}
-
-// Numbers that become bytes without any rounding, whatever number of them shares a scale.
-std::vector<float> whole_numbers(size_t n, uint32_t seed) {
-    std::mt19937 random(seed);
-    std::vector<float> numbers(n);
-    for (size_t i = 0; i < n; ++i) {
-        numbers[i] = i % 32 == 7 ? 127.0f : static_cast<float>(static_cast<int>(random() % 255) - 127);
-    }
-    return numbers;
-}
-
-// Which matrix and which column of activations a column of the result is of.
-struct pairing {
-    int64_t expert, column;
-};
-
-std::vector<pairing> pairings(const shape & s, const std::vector<int32_t> & ids) {
-    std::vector<pairing> all;
-    for (int64_t c = 0; c < s.n_columns; ++c) {
-        for (int64_t u = 0; u < std::max<int64_t>(1, s.n_used); ++u) {
-            const int64_t i = c * s.n_used + u;
-            all.push_back(s.n_used ? pairing{ids[static_cast<size_t>(i)], s.input_per_use ? i : c}
-                                   : pairing{0, c});
-        }
-    }
-    return all;
-}
-
-double relative_error(const shape & s, const std::vector<pairing> & of, const std::vector<double> & weights,
-                      const std::vector<float> & activations, const std::vector<float> & found) {
-    double squares = 0, wrong = 0;
-    for (size_t c = 0; c < of.size(); ++c) {
-        for (int64_t r = 0; r < s.n_rows; ++r) {
-            const double * w = &weights[static_cast<size_t>((of[c].expert * s.n_rows + r) * s.k)];
-            const float * a = &activations[static_cast<size_t>(of[c].column * s.k)];
-            double sum = 0;
-            for (int64_t i = 0; i < s.k; ++i) {
-                sum += w[i] * static_cast<double>(a[i]);
-            }
-            const double d =
-                sum - static_cast<double>(found[c * static_cast<size_t>(s.n_rows) + static_cast<size_t>(r)]);
-            squares += sum * sum;
-            wrong += d * d;
-        }
-    }
-    return std::sqrt(wrong / squares);
-}
-
-struct errors {
-    double ours, upstreams;
-};
+using matrix::types;
 
 errors errors_of(const shape & s, const std::vector<float> & activations, const std::vector<int32_t> & ids,
                  int n_threads) {
     const int64_t n_matrices = std::max<int64_t>(1, s.n_experts);
     const auto blocks = matrix::quantised_weights(s.type, s.k, s.n_rows * n_matrices, 1);
-    const auto weights = to_doubles(s.type, blocks, s.k * s.n_rows * n_matrices);
-    const auto of = pairings(s, ids);
-    errors found{};
-    for (const bool with_ours : {true, false}) {
-        product p(s, with_ours, n_threads);
-        CHECK(p.taken());
-        p.set_weights(blocks);
-        p.set_activations(activations);
-        if (!ids.empty()) {
-            p.set_ids(ids);
-        }
-        p.compute();
-        (with_ours ? found.ours : found.upstreams) = relative_error(s, of, weights, activations, p.result());
-    }
-    return found;
+    const auto weights = matrix::to_doubles(s.type, blocks, s.k * s.n_rows * n_matrices);
+    const auto exact = matrix::exact_products(s, matrix::pairings(s, ids), weights,
+                                              {activations.begin(), activations.end()});
+    return {
+        matrix::relative_error(exact, matrix::computed(s, true, n_threads, blocks, activations, ids)),
+        matrix::relative_error(exact, matrix::computed(s, false, n_threads, blocks, activations, ids)),
+    };
 }
 
 void report(const shape & s, const char * what, const errors & e) {
@@ -102,7 +34,8 @@ void report(const shape & s, const char * what, const errors & e) {
 // Nothing is rounded but the sums: what is left is single precision.
 void check_exact(const shape & s, int n_threads, const std::vector<int32_t> & ids = {}) {
     const int64_t n_inputs = s.n_columns * (s.input_per_use ? s.n_used : 1);
-    const errors e = errors_of(s, whole_numbers(static_cast<size_t>(s.k * n_inputs), 2), ids, n_threads);
+    const auto activations = matrix::whole_numbers(static_cast<size_t>(s.k * n_inputs), 2);
+    const errors e = errors_of(s, activations, ids, n_threads);
     const bool good = e.ours <= std::max(5e-7, 1.1 * e.upstreams);
     CHECK(good);
     if (!good) {

@@ -11,12 +11,14 @@ elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
     # compiled from the named features. So we name the features that -march=native means here, or
     # those of the processor that JAN_CPU names, as compilers do.
     set(GGML_NATIVE OFF)
+    set(nothing "${CMAKE_CURRENT_BINARY_DIR}/nothing.c")
+    file(WRITE "${nothing}" "")
     execute_process(
-        COMMAND ${CMAKE_C_COMPILER} -march=${JAN_CPU} -dM -E -x c /dev/null
-        OUTPUT_VARIABLE macros RESULT_VARIABLE result ERROR_QUIET)
+        COMMAND ${CMAKE_C_COMPILER} -march=${JAN_CPU} -dM -E "${nothing}"
+        OUTPUT_VARIABLE macros RESULT_VARIABLE result ERROR_VARIABLE said)
     if(NOT result EQUAL 0)
         message(FATAL_ERROR "JAN_CPU is '${JAN_CPU}': it must be all or, with gcc or clang, native or a "
-            "processor that -march= knows")
+            "processor that -march= knows. ${CMAKE_C_COMPILER} ended with ${result}: ${said}")
     endif()
     foreach(feature SSE42=SSE4_2 AVX F16C FMA AVX2 BMI2 AVX_VNNI=AVXVNNI AVX512=AVX512VL
                     AVX512_VBMI=AVX512VBMI AVX512_VNNI=AVX512VNNI AVX512_BF16=AVX512BF16

@@ -33,6 +33,9 @@ def write_out(text: str, path: Path | None) -> None:
         return
     partial = None
     try:
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            path.write_text(text, encoding="utf-8")  # what /dev/null is must not become a file
+            return
         handle, name = tempfile.mkstemp(".partial", path.name + ".", path.parent)
         partial = Path(name)
         with os.fdopen(handle, "w", encoding="utf-8") as file:

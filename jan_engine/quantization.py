@@ -48,6 +48,8 @@ def quantize(
             f"type_name: {type_name!r} is not a quantisation type",
             "one of " + ", ".join(quantize_types()),
         )
+    if target.exists() and not target.is_file():
+        raise InvalidRequest(f"target: {target} is no file that could be replaced")
     alignment = gguf.check_model(source).metadata.get("general.alignment", 32)
     if alignment != 32:
         raise UnsupportedFeature(

@@ -87,6 +87,20 @@ def test_where_nothing_can_be_written_that_is_said(tmp_path: Path) -> None:
         write_out("text", tmp_path / "no folder" / "results.json")
 
 
+def test_what_is_no_plain_file_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    pipe, link, file = tmp_path / "pipe", tmp_path / "link", tmp_path / "file"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_out("told", pipe)
+    assert os.read(reader, 9) == b"told"
+    os.close(reader)
+    assert pipe.is_fifo()
+    link.symlink_to(file)
+    write_out("kept", link)
+    assert link.is_symlink()
+    assert file.read_text() == "kept"
+
+
 def test_a_full_disk_leaves_the_earlier_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import sys
@@ -131,6 +132,14 @@ def test_an_impossible_number_of_threads_is_refused(
 def test_a_target_that_cannot_be_written_is_an_error(tmp_path: Path, source: Path) -> None:
     with pytest.raises(FileNotFoundError):
         quantize(source, tmp_path / "no such folder" / "out.gguf", "Q8_0")
+
+
+def test_a_target_that_is_no_file_stays_what_it_is(tmp_path: Path, source: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(InvalidRequest, match="target: "):
+        quantize(source, pipe, "Q8_0")
+    assert pipe.is_fifo()
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")

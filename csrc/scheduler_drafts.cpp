@@ -69,14 +69,24 @@ double scheduler::seconds_with(const std::vector<int> & n_guesses) {
 }
 
 // Of more rows than were ever decoded at once, what prompts took says more than a multiple of fewer.
+// Where no pass was ever so large, up to twice as many rows are hoped to take no longer than the largest:
+// nobody would find out otherwise, and what is lost comes out of the purse.
 double scheduler::decode_seconds(pass_size size) const {
     const double by_fewer = cost_.decode.seconds(size);
     const int n_seen = cost_.decode.most_rows();
-    const int n_of_prompts = std::max(size.n_rows, cost_.prefill.least_rows());
-    if (size.n_rows <= n_seen || n_seen == 0 || cost_.prefill.least_rows() == 0) {
+    if (size.n_rows <= n_seen || n_seen == 0) {
         return by_fewer;
     }
     const auto alike = [&](int n) { return pass_size{n, size.n_read * n / size.n_rows}; };
+    const int n_known = std::max(n_seen, cost_.prefill.most_rows());
+    if (size.n_rows > n_known && size.n_rows <= 2 * n_known) {
+        const cost_model & knows = n_known > n_seen ? cost_.prefill : cost_.decode;
+        return std::min(by_fewer, knows.seconds(alike(n_known)));
+    }
+    if (cost_.prefill.least_rows() == 0) {
+        return by_fewer;
+    }
+    const int n_of_prompts = std::max(size.n_rows, cost_.prefill.least_rows());
     const double least = cost_.decode.seconds(alike(n_seen));
     const double most = cost_.prefill.seconds(alike(n_of_prompts));
     const double share = static_cast<double>(size.n_rows - n_seen) / (n_of_prompts - n_seen);

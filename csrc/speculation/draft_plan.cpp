@@ -1,6 +1,7 @@
 #include "speculation/draft_plan.h"
 
 #include <algorithm>
+#include <climits>
 #include <cmath>
 #include <cstddef>
 #include <iterator>
@@ -16,6 +17,12 @@ constexpr size_t usual_most = 64;  // guesses of one sequence: memory taken befo
 // model knows.
 constexpr int rounded[] = {47, 31, 23, 15, 11, 7, 5, 3, 2, 1, 0};
 constexpr double least_return = 1.1;  // for the time they take
+// What a step with guesses takes is learned from such steps alone, so one that a busy machine made slow
+// would be the last. With so much in the purse a few guesses of all together that are likely right are
+// made whatever the estimates say.
+constexpr double trial_steps = 4;
+constexpr double trial_chance = 0.8;
+constexpr int trial_most = 3;
 // Who has nothing to guess waits longer for the others' sake, but not longer than this.
 constexpr double most_delay = 1.5;
 
@@ -32,13 +39,13 @@ std::vector<double> & draft_plan::add() {
 }
 
 // False when this is no more than the levels before, or more than fits.
-bool draft_plan::fill(double least_chance, const bounds & within) {
+bool draft_plan::fill(double least_chance, int most, const bounds & within) {
     bool more = false;
     int n_rows = 0;
     for (size_t i = 0; i < n_; ++i) {
         const auto end = std::find_if(chances_[i].begin(), chances_[i].end(),
                                       [&](double chance) { return chance < least_chance; });
-        const auto n_likely = static_cast<int>(end - chances_[i].begin());
+        const int n_likely = std::min(most, static_cast<int>(end - chances_[i].begin()));
         const int n =
             *std::find_if(std::begin(rounded), std::end(rounded), [&](int size) { return size <= n_likely; });
         more = more || n != trial_[i];
@@ -72,7 +79,7 @@ double draft_plan::expected(const std::vector<int> & n_guesses) const {
 }
 
 void draft_plan::consider(const std::vector<int> & n_guesses, const bounds & within,
-                          const std::function<double(const std::vector<int> &)> & seconds) {
+                          const std::function<double(const std::vector<int> &)> & seconds, bool on_trial) {
     const double more_s = seconds(n_guesses) - seconds_without_;
     if (more_s > within.worst_steps * seconds_without_) {
         return;
@@ -82,10 +89,19 @@ void draft_plan::consider(const std::vector<int> & n_guesses, const bounds & wit
         return;
     }
     const double worth_s = expected(n_guesses) * seconds_without_ / static_cast<double>(n_);
-    const double gain_s = worth_s - least_return * more_s;
+    const double gain_s = worth_s - (on_trial ? 0 : least_return * more_s);
     if (gain_s > best_gain_s_) {
         best_gain_s_ = gain_s;
         best_ = n_guesses;
+    }
+}
+
+void draft_plan::consider_as_filled(const bounds & within,
+                                    const std::function<double(const std::vector<int> &)> & seconds,
+                                    bool on_trial) {
+    consider(trial_, within, seconds, on_trial);
+    if (within.most_level > 0 && n_ > 1 && make_level(within)) {
+        consider(level_, within, seconds, on_trial);
     }
 }
 
@@ -99,12 +115,16 @@ const std::vector<int> & draft_plan::choose(const bounds & within,
         return best_;  // nothing is known yet
     }
     for (const double least_chance : levels) {
-        if (!fill(least_chance, within)) {
-            continue;
+        if (fill(least_chance, INT_MAX, within)) {
+            consider_as_filled(within, seconds, false);
         }
-        consider(trial_, within, seconds);
-        if (within.most_level > 0 && n_ > 1 && make_level(within)) {
-            consider(level_, within, seconds);
+    }
+    if (best_gain_s_ <= 0 && within.worst_steps >= trial_steps) {
+        trial_.assign(n_, 0);
+        bounds narrow = within;
+        narrow.n_rows = std::min(within.n_rows, trial_most);
+        if (fill(trial_chance, trial_most, narrow)) {
+            consider_as_filled(narrow, seconds, true);
         }
     }
     return best_;

@@ -30,11 +30,13 @@ class draft_plan {
     double seconds_without() const { return seconds_without_; }  // of the step just chosen for
 
   private:
-    bool fill(double least_chance, const bounds & within);
+    bool fill(double least_chance, int most, const bounds & within);
     bool make_level(const bounds & within);
     double expected(const std::vector<int> & n_guesses) const;
     void consider(const std::vector<int> & n_guesses, const bounds & within,
-                  const std::function<double(const std::vector<int> &)> & seconds);
+                  const std::function<double(const std::vector<int> &)> & seconds, bool on_trial);
+    void consider_as_filled(const bounds & within,
+                            const std::function<double(const std::vector<int> &)> & seconds, bool on_trial);
 
     std::vector<std::vector<double>> chances_;  // kept from step to step
     size_t n_ = 0;                              // of them in use

@@ -125,8 +125,9 @@ void test_random_scripts_give_the_same_with_and_without() {
 }
 
 // One stream over a model that repeats itself; what it gave and in how many passes.
-answer alone(const request & r, bool speculates, uint64_t & n_passes) {
+answer alone(const request & r, bool speculates, uint64_t & n_passes, bool calibrated = true) {
     engine_options options = tested();
+    options.calibrate_s = calibrated ? options.calibrate_s : 0;
     options.schedule.speculation = speculates;
     engine e(std::make_unique<null_forward>(repetitive(kv_mode::unified, 1, 1000, 1000, 2)), pieces(),
              options);
@@ -149,6 +150,19 @@ void test_a_text_that_repeats_itself_takes_few_passes() {
     CHECK(with.tokens == alone(r, false, n_without).tokens);
     CHECK(with.tokens.size() == 400);
     CHECK(n_without >= 400);
+    CHECK(n_with < 200);
+    CHECK(with.last.used.n_accepted > 200);
+}
+
+// No pass of more than one row was ever seen when there is first something to guess.
+void test_it_does_where_nothing_was_measured_before_too() {
+    request r;
+    r.prompt = {1};
+    r.max_tokens = 400;
+    r.ignore_eos = true;
+    uint64_t n_with = 0;
+    const answer with = alone(r, true, n_with, false);
+    CHECK(with.tokens.size() == 400);
     CHECK(n_with < 200);
     CHECK(with.last.used.n_accepted > 200);
 }
@@ -230,6 +244,7 @@ void test_what_cannot_be_cut_guesses_nothing() {
 int main() {
     test_random_scripts_give_the_same_with_and_without();
     test_a_text_that_repeats_itself_takes_few_passes();
+    test_it_does_where_nothing_was_measured_before_too();
     test_an_end_in_the_middle_of_right_guesses_is_the_end();
     test_cancel_in_the_middle_frees_the_lane();
     test_what_cannot_be_cut_guesses_nothing();

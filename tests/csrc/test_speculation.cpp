@@ -140,10 +140,23 @@ void test_rows_go_where_they_pay() {
     CHECK(chosen(many, {1}, roomy) == std::vector<int>(16, 0));
     draft_plan::bounds tight = roomy;
     tight.n_rows = 12;
+    tight.worst_steps = 3;
     CHECK(chosen({sure}, {20}, tight)[0] == 0);  // whoever asks names no more than fit
     draft_plan::bounds poor = roomy;
     poor.worst_steps = 0.1;
     CHECK(chosen({sure}, {20}, poor)[0] == 0);
+}
+
+void test_what_seems_dear_is_tried_while_the_purse_is_full() {
+    draft_plan::bounds within;
+    within.n_rows = 48;
+    within.worst_steps = 6;
+    const std::vector<double> sure(20, 0.99);
+    CHECK(chosen({sure}, {-0.5}, within)[0] == 3);  // every row costs two steps
+    CHECK(chosen({std::vector<double>(20, 0.7)}, {-0.5}, within)[0] == 0);
+    CHECK((chosen({sure, sure, sure, sure}, {-0.5}, within) == std::vector<int>{0, 0, 0, 0}));
+    within.worst_steps = 3.9;
+    CHECK(chosen({sure}, {-0.5}, within)[0] == 0);
 }
 
 void test_all_guess_alike_where_a_pass_takes_only_equals() {
@@ -195,6 +208,7 @@ int main() {
     test_the_last_place_is_found_and_followed();
     test_guesses_are_trusted_by_what_came_of_them();
     test_rows_go_where_they_pay();
+    test_what_seems_dear_is_tried_while_the_purse_is_full();
     test_all_guess_alike_where_a_pass_takes_only_equals();
     test_the_purse_bounds_what_is_lost();
     CHECK_DONE();

@@ -11,13 +11,12 @@ import math
 import mmap
 import re
 import struct
-from functools import cache
 from pathlib import Path
 
 import msgspec
 
-from jan_engine import _core
 from jan_engine.errors import BadModelFile, ModelNotFound, UnsupportedModelFormat
+from jan_engine.tensor_types import tensor_types
 
 __all__ = [
     "Array",
@@ -159,12 +158,6 @@ def split_paths(header: Header) -> list[Path]:
     raise wrong
 
 
-@cache
-def _tensor_types() -> dict[int, tuple[str, int, int]]:
-    """id -> name, elements per block, bytes per block."""
-    return {kind[0]: kind[1:] for kind in _core.list_tensor_types()}
-
-
 class _Reader:
     """A cursor over the mapped file. Every read is checked against its end."""
 
@@ -302,9 +295,9 @@ class _Reader:
             raise self._bad(f"the tensor has the impossible shape {list(shape)}", start)
         start = self.at
         kind = self._scalar(_U32)
-        if kind not in _tensor_types():
+        if kind not in tensor_types():
             raise self._bad(f"the tensor's elements are of unknown type {kind}", start)
-        type_name, n_block, block_bytes = _tensor_types()[kind]
+        type_name, n_block, block_bytes = tensor_types()[kind]
         if type_name in _NO_WEIGHTS and not name.endswith(_TABLES.get(type_name, "\0")):
             raise self._bad(f"no weights are stored as {type_name}", start)
         n_per_row = shape[0] if shape else 1

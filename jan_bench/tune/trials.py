@@ -15,6 +15,7 @@ from jan_engine import Model, devices
 from jan_engine.backend import DeviceKind
 from jan_engine.errors import OutOfMemory
 from jan_engine.gauge import Gauge
+from jan_engine.tensor_types import bytes_per_number
 
 __all__ = ["Tuned", "Watch", "tune"]
 
@@ -22,7 +23,7 @@ _N_PROMPT = 128
 _N_GEN = 24
 _REPEATS = 3
 _MOST_STREAMS = 64
-_NUMBER_BYTES = {"f16": 2.0, "q8_0": 34 / 32}
+_CACHE_TYPES = ("f16", "q8_0")
 
 Watch = Callable[[Pace], object]  # is shown each pace as it was measured
 
@@ -47,11 +48,12 @@ def tune(path: Path, *, least_rate: float, watch: Watch = lambda _: None) -> Tun
     model = Model(path)
     by_threads = [_watched(watch, _pace(model, n, 1)) for n in _thread_counts()]
     n_threads = best_threads(by_threads)
-    by_streams = list(_widening(model, n_threads, least_rate, watch))
+    (alone,) = (pace for pace in by_threads if pace.n_threads == n_threads)
+    by_streams = [alone, *_widening(model, alone, least_rate, watch)]
     memory = Memory(
         free=free,
         weights=model.facts.n_bytes,
-        cell={name: model.n_cached_numbers * each for name, each in _NUMBER_BYTES.items()},
+        cell={name: model.n_cached_numbers * bytes_per_number(name) for name in _CACHE_TYPES},
     )
     return Tuned(
         model=str(path),
@@ -65,14 +67,13 @@ def tune(path: Path, *, least_rate: float, watch: Watch = lambda _: None) -> Tun
     )
 
 
-def _widening(model: Model, n_threads: int, least_rate: float, watch: Watch) -> Iterator[Pace]:
-    """One, two, four... streams: while more pay, and the first number that does not."""
-    best = _watched(watch, _pace(model, n_threads, 1))
-    yield best
+def _widening(model: Model, alone: Pace, least_rate: float, watch: Watch) -> Iterator[Pace]:
+    """Two, four... streams: while more pay, and the first number that does not."""
+    best = alone
     n, misses = 2, 0
     while n <= _MOST_STREAMS and misses < 2:  # one step may be noise
         try:
-            pace = _watched(watch, _pace(model, n_threads, n))
+            pace = _watched(watch, _pace(model, alone.n_threads, n))
         except OutOfMemory:
             return
         yield pace

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from jan_server.cli.say import say
 from jan_server.cli.told import print_json
+
+if TYPE_CHECKING:  # no verb should wait for the import of another's package
+    from jan_bench.tune.proposal import Pace
 
 __all__ = ["run"]
 
@@ -83,10 +87,7 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def _show(pace: object) -> None:
-    from jan_bench.tune.proposal import Pace
-
-    assert isinstance(pace, Pace)
+def _show(pace: Pace) -> None:
     say(
         f"  threads {pace.n_threads:2}, side by side {pace.n_streams:2}: "
         f"{pace.prompt:7.0f} tokens/s read, {pace.decode:7.1f} generated, {pace.each:6.1f} each"

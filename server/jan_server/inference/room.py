@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from jan_engine import devices
 from jan_engine.backend import DeviceKind
 from jan_engine.gguf import Header
+from jan_engine.tensor_types import bytes_per_number
 from jan_server.config import Settings
 from jan_server.errors import ApiError
 from jan_server.inference.resident import Resident
 
 __all__ = ["Room", "needed_bytes", "who_may_go"]
 
-_NUMBER_BYTES = {"f16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
 _WORK_BYTES = 64 * 1024 * 1024  # of a pass, about
 _SHARE_OF_FREE = 0.9
 _MB = 1024 * 1024
@@ -71,5 +71,5 @@ def needed_bytes(header: Header, n_file_bytes: int, settings: Settings) -> int:
     n_ctx = n_trained if isinstance(n_trained, int) else 0
     if settings.ctx_size:
         n_ctx = min(settings.ctx_size, n_ctx or settings.ctx_size)
-    cache = numbers * n_ctx * settings.parallel * _NUMBER_BYTES[settings.cache_type]
+    cache = numbers * n_ctx * settings.parallel * bytes_per_number(settings.cache_type)
     return n_file_bytes + int(cache) + _WORK_BYTES

@@ -82,7 +82,8 @@ std::string without_function_name(const std::string & text) {
 }  // namespace
 
 void install_log() {
-    llama_log_set(on_log, nullptr);  // sets ggml's too
+    static std::once_flag once;  // upstream's threads read it without a lock
+    std::call_once(once, [] { llama_log_set(on_log, nullptr); });  // sets ggml's too
 }
 
 std::vector<log_record> drain_log() {

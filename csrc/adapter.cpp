@@ -1,6 +1,7 @@
 #include "adapter.h"
 
 #include "abort_guard.h"
+#include "context.h"
 #include "error.h"
 #include "log.h"
 #include "trial.h"
@@ -24,17 +25,10 @@ void try_out(const model & of, const std::shared_ptr<const adapter> & tried) {
     params.n_ctx = params.n_batch = params.n_ubatch = 8;
     params.n_threads = params.n_threads_batch = 1;
     params.no_perf = true;
-    const log_capture log;
-    const abort_guard guard;
-    const auto still = of.adapters_still();
-    const std::unique_ptr<llama_context, void (*)(llama_context *)> context(
-        llama_init_from_model(of.handle(), params), llama_free);
-    if (!context) {
-        throw error(errc::out_of_memory, log.reason("no context to try the adapter in"));
-    }
+    const context_handle context = open_context(of, params, "the adapter is tried in a context of its own");
     const auto set = make_adapter_set({{tried, 1.0f}});
     apply_adapters(context.get(), set.get());
-    try_pass(context.get());
+    try_pass(of, context.get());
 }
 
 }  // namespace

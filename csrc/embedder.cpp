@@ -1,6 +1,6 @@
 #include "embedder.h"
 
-#include "abort_guard.h"
+#include "context.h"
 #include "error.h"
 #include "log.h"
 #include "processors.h"
@@ -44,17 +44,12 @@ embedder::embedder(std::shared_ptr<const model> source, const embedder_options &
     params.no_perf = true;
     params.pooling_type = static_cast<enum llama_pooling_type>(options.pooling);
 
-    const log_capture log;
-    const abort_guard guard;
-    context_.reset(llama_init_from_model(model_->handle(), params));
-    if (context_ && llama_pooling_type(context_.get()) == LLAMA_POOLING_TYPE_NONE) {
+    const char * const advice = "a smaller n_ctx needs less memory";
+    context_ = open_context(*model_, params, advice);
+    if (llama_pooling_type(context_.get()) == LLAMA_POOLING_TYPE_NONE) {
         params.pooling_type = LLAMA_POOLING_TYPE_MEAN;
-        context_.reset(llama_init_from_model(model_->handle(), params));
-    }
-    if (!context_) {
-        const std::string reason = log.reason("the context could not be created");
-        throw error(log_capture::speaks_of_memory(reason) ? errc::out_of_memory : errc::backend_failure,
-                    reason);
+        context_.reset();  // before the next takes its memory
+        context_ = open_context(*model_, params, advice);
     }
     if (pooling() == LLAMA_POOLING_TYPE_RANK && !options.can_rank) {  // upstream would read anything
         throw error(errc::unsupported_feature, "pooling: this model has no head to rank with");
@@ -128,8 +123,7 @@ std::vector<std::vector<float>> embedder::embed(const std::vector<std::vector<to
             llama_memory_clear(memory, false);
         }
         const log_capture log;
-        const auto still = model_->adapters_still();
-        if (llama_decode(context_.get(), batch_) != 0) {
+        if (decode_rows(*model_, context_.get(), batch_) != 0) {
             throw error(errc::backend_failure, log.reason("the forward pass failed"));
         }
         for (int i = 0; i < n_inputs; ++i) {

@@ -1,6 +1,7 @@
 // Vectors of texts, on a context of its own: generation shares weights with it and nothing else.
 #pragma once
 
+#include "context.h"
 #include "model.h"
 #include "thread_pool.h"
 #include "token.h"
@@ -38,16 +39,12 @@ class embedder {
     int pooling() const;
 
   private:
-    struct deleter {
-        void operator()(llama_context * c) const { llama_free(c); }
-    };
-
     void check(const std::vector<std::vector<token>> & inputs) const;
 
     std::shared_ptr<const model> model_;
     thread_pool pool_;  // outlives the context it is attached to
     std::mutex mutex_;  // over the context and the batch
-    std::unique_ptr<llama_context, deleter> context_;
+    context_handle context_;
     llama_batch batch_;
     int n_ctx_;
     int n_out_;

@@ -1,7 +1,7 @@
 #include "gauge.h"
 
-#include "abort_guard.h"
 #include "cache_type.h"
+#include "context.h"
 #include "error.h"
 #include "log.h"
 #include "processors.h"
@@ -102,19 +102,7 @@ gauge::gauge(std::shared_ptr<const model> source, const gauge_options & options)
     params.abort_callback = is_cancelled;
     params.abort_callback_data = &cancel_;
 
-    const log_capture log;
-    const abort_guard guard;
-    context_.reset(llama_init_from_model(model_->handle(), params));
-    if (!context_) {
-        const std::string reason = log.reason("the context could not be created");
-        if (log_capture::speaks_of_memory(reason)) {
-            throw error(errc::out_of_memory, reason, "fewer streams or tokens need less memory");
-        }
-        if (reason.find("cache") != std::string::npos) {  // a type that does not fit the model or its kernel
-            throw error(errc::invalid_argument, "cache_type: " + reason);
-        }
-        throw error(errc::backend_failure, reason);
-    }
+    context_ = open_context(*model_, params, "fewer streams or tokens need less memory");
     if (!llama_get_memory(context_.get())) {
         throw error(errc::unsupported_feature, "this model computes embeddings, it does not generate text");
     }
@@ -251,7 +239,7 @@ void gauge::pass() {
         throw error(errc::cancelled, "the forward pass was cancelled");
     }
     const log_capture log;
-    const int status = llama_decode(context_.get(), batch_);
+    const int status = decode_rows(*model_, context_.get(), batch_);
     batch_.n_tokens = 0;
     switch (status) {
         case 0: return;

@@ -2,6 +2,7 @@
 // and llama-batched-bench do, or over a text whose logits somebody reads.
 #pragma once
 
+#include "context.h"
 #include "model.h"
 #include "thread_pool.h"
 
@@ -67,10 +68,6 @@ class gauge {
     int n_threads() const { return pool_.n_threads(); }
 
   private:
-    struct deleter {
-        void operator()(llama_context * c) const { llama_free(c); }
-    };
-
     void go_to_depth(int n);
     void read(int n);
     void decode(int n);
@@ -81,7 +78,7 @@ class gauge {
     std::shared_ptr<const model> model_;
     thread_pool pool_;  // outlives the context it is attached to
     std::atomic<const std::atomic<bool> *> cancel_{nullptr};
-    std::unique_ptr<llama_context, deleter> context_;
+    context_handle context_;
     llama_batch batch_;
     std::minstd_rand random_;
     int n_ctx_;

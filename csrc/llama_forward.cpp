@@ -1,8 +1,8 @@
 #include "llama_forward.h"
 
-#include "abort_guard.h"
 #include "adapter.h"
 #include "cache_type.h"
+#include "context.h"
 #include "error.h"
 #include "free_memory.h"
 #include "log.h"
@@ -99,20 +99,7 @@ llama_forward::llama_forward(std::shared_ptr<const model> source, const forward_
     params.abort_callback = is_aborted;
     params.abort_callback_data = &abort_;
 
-    const log_capture log;
-    const abort_guard guard;
-    const auto still = model_->adapters_still();
-    context_.reset(llama_init_from_model(model_->handle(), params));
-    if (!context_) {
-        const std::string reason = log.reason("the context could not be created");
-        if (log_capture::speaks_of_memory(reason)) {
-            throw error(errc::out_of_memory, reason, "a smaller n_ctx or n_parallel needs less memory");
-        }
-        if (reason.find("cache type") != std::string::npos) {  // it does not fit the model's heads
-            throw error(errc::invalid_argument, "cache_type: " + reason);
-        }
-        throw error(errc::backend_failure, reason);
-    }
+    context_ = open_context(*model_, params, "a smaller n_ctx or n_parallel needs less memory");
     memory_ = llama_get_memory(context_.get());
     if (!memory_) {
         throw error(errc::unsupported_feature, "this model computes embeddings, it does not generate text");
@@ -138,7 +125,7 @@ pass_status llama_forward::run(const slice * slices, int n) {
     const auto & adapters = slices[0].of->ask.adapters;
     if (!equal(adapters.get(), adapters_.get())) {
         apply_adapters(context_.get(), adapters.get());
-        adapters_ = adapters;  // may free those of before, so what is locked below is not locked here
+        adapters_ = adapters;  // may free those of before, which waits for passes
     }
     batch_.n_tokens = 0;
     for (int i = 0; i < n; ++i) {
@@ -154,8 +141,7 @@ pass_status llama_forward::run(const slice * slices, int n) {
     }
     logits_ = nullptr;
     const log_capture log;
-    const auto still = model_->adapters_still();
-    switch (llama_decode(context_.get(), batch_)) {
+    switch (decode_rows(*model_, context_.get(), batch_)) {
         case 0: unsettled_ = false; return pass_status::done;
         case 1: failure_ = log.reason("the cache is full"); return pass_status::out_of_cells;
         case 2: abort_ = false; return pass_status::aborted;

@@ -3,6 +3,7 @@
 
 #include "adapter_set.h"
 #include "cache_plan.h"
+#include "context.h"
 #include "forward.h"
 #include "model.h"
 #include "thread_pool.h"
@@ -57,10 +58,6 @@ class llama_forward final : public forward {
     void abort() override { abort_ = true; }
 
   private:
-    struct deleter {
-        void operator()(llama_context * c) const { llama_free(c); }
-    };
-
     void copy_lane(int from, int to, int n);
     void swap_lanes(int a, int b);
     void save_lane(int lane, std::vector<uint8_t> & into);
@@ -70,7 +67,7 @@ class llama_forward final : public forward {
     std::shared_ptr<thread_pool> pool_;  // outlives the context it is attached to
     std::atomic<bool> abort_{false};
     std::shared_ptr<const adapter_set> adapters_;  // that the context computes with
-    std::unique_ptr<llama_context, deleter> context_;
+    context_handle context_;
     llama_memory_t memory_ = nullptr;
     kv_shape shape_;
     int max_rows_;

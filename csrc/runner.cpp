@@ -1,7 +1,7 @@
 #include "runner.h"
 
-#include "abort_guard.h"
 #include "cache_type.h"
+#include "context.h"
 #include "error.h"
 #include "log.h"
 #include "processors.h"
@@ -45,16 +45,7 @@ runner::runner(std::shared_ptr<const model> source, const runner_options & optio
     params.abort_callback = is_cancelled;
     params.abort_callback_data = &cancel_;
 
-    const log_capture log;
-    const abort_guard guard;
-    context_.reset(llama_init_from_model(model_->handle(), params));
-    if (!context_) {
-        const std::string reason = log.reason("the context could not be created");
-        if (log_capture::speaks_of_memory(reason)) {
-            throw error(errc::out_of_memory, reason, "a smaller n_ctx needs less memory");
-        }
-        throw error(errc::backend_failure, reason);
-    }
+    context_ = open_context(*model_, params, "a smaller n_ctx needs less memory");
     if (!llama_get_memory(context_.get())) {
         throw error(errc::unsupported_feature, "this model computes embeddings, it does not generate text");
     }
@@ -94,8 +85,7 @@ void runner::feed(const std::vector<token> & tokens) {
     for (size_t done = 0; done < row.size(); done += n_batch) {
         const auto n = static_cast<int32_t>(std::min(n_batch, row.size() - done));
         const log_capture log;
-        const auto still = model_->adapters_still();
-        switch (llama_decode(context_.get(), llama_batch_get_one(row.data() + done, n))) {
+        switch (decode_rows(*model_, context_.get(), llama_batch_get_one(row.data() + done, n))) {
             case 0: break;
             case 2: throw error(errc::cancelled, "the forward pass was cancelled");
             default: throw error(errc::backend_failure, log.reason("the forward pass failed"));

@@ -2,6 +2,7 @@
 // The reference for whatever runs many.
 #pragma once
 
+#include "context.h"
 #include "model.h"
 #include "thread_pool.h"
 
@@ -54,14 +55,10 @@ class runner {
   private:
     const float * last_row() const;
 
-    struct deleter {
-        void operator()(llama_context * c) const { llama_free(c); }
-    };
-
     std::shared_ptr<const model> model_;
     thread_pool pool_;  // outlives the context it is attached to
     std::atomic<bool> cancel_{false};
-    std::unique_ptr<llama_context, deleter> context_;
+    context_handle context_;
     int n_vocab_;
     int n_ctx_;
     int n_past_ = 0;

@@ -1,6 +1,7 @@
 #include "trial.h"
 
 #include "abort_guard.h"
+#include "context.h"
 #include "error.h"
 #include "log.h"
 
@@ -10,12 +11,12 @@ namespace jan {
 
 void try_out(const model & source, llama_context * context, bool flash) {
     if (!source.was_tried_out(flash)) {
-        try_pass(context);
+        try_pass(source, context);
         source.note_tried_out(flash);
     }
 }
 
-void try_pass(llama_context * context) {
+void try_pass(const model & source, llama_context * context) {
     const int32_t n_threads = llama_n_threads(context);
     const int32_t n_threads_batch = llama_n_threads_batch(context);
     llama_set_n_threads(context, 1, 1);
@@ -24,7 +25,7 @@ void try_pass(llama_context * context) {
     const abort_guard guard;
     token ids[] = {0, 0};
     for (const int32_t n : {2, 1}) {
-        if (llama_decode(context, llama_batch_get_one(ids, std::min(n, most))) != 0) {
+        if (decode_rows(source, context, llama_batch_get_one(ids, std::min(n, most))) != 0) {
             throw error(errc::backend_failure, log.reason("the first forward pass failed"));
         }
         llama_synchronize(context);  // a device's queue may hold what fails

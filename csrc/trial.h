@@ -17,6 +17,6 @@ namespace jan {
 void try_out(const model & source, llama_context * context, bool flash = true);
 
 // The same whatever passed before, with whatever the context computes with.
-void try_pass(llama_context * context);
+void try_pass(const model & source, llama_context * context);
 
 }  // namespace jan

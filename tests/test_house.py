@@ -29,6 +29,7 @@ MAY_INCLUDE_UPSTREAM = {
     "buffer_type",  # csrc/kernels is compiled into upstream's CPU backend
     "cache_type",
     "columns",
+    "context",
     "embedder",
     "formats",
     "gauge",
@@ -109,6 +110,15 @@ def test_upstream_is_included_only_where_it_is_wrapped() -> None:
     for path in (ROOT / "csrc").rglob("*.*"):
         if UPSTREAM_HEADER.search(path.read_text()):
             assert path.stem in MAY_INCLUDE_UPSTREAM, path.name
+
+
+def test_one_file_computes() -> None:
+    """It holds what a pass needs held; a call from elsewhere would do without."""
+    calls = re.compile(r"\b(llama_init_from_model|llama_decode|llama_encode)\(")
+    callers = [
+        path.name for path in (ROOT / "csrc").rglob("*.cpp") if calls.search(path.read_text())
+    ]
+    assert callers == ["context.cpp"]
 
 
 def test_one_file_includes_what_promises_no_interface() -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, TypeVar
 
 import msgspec
 
 from jan_server.errors import ApiError
 
-__all__ = ["read_body"]
+__all__ = ["read_body", "read_list"]
 
 Body = TypeVar("Body", bound=msgspec.Struct)
+_PLACE = re.compile(r"^(.*) - at `\$(.+)`$")  # of a value that msgspec refuses
 
 
 def read_body(kind: type[Body], raw: bytes, *, wrong_value: int) -> Body:
@@ -23,6 +25,23 @@ def read_body(kind: type[Body], raw: bytes, *, wrong_value: int) -> Body:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError as refused:
         raise _which_field(kind, raw, refused, wrong_value) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise _broken("is not valid JSON") from None
+    except RecursionError:
+        raise _broken("is nested too deeply") from None
+
+
+def read_list(kind: type[Body], raw: bytes, *, wrong_value: int) -> list[Body]:
+    """The same of a body that is a bare array."""
+    try:
+        return msgspec.json.decode(raw, type=list[kind])  # type: ignore[valid-type]
+    except msgspec.ValidationError as refused:
+        found = _PLACE.match(str(refused))
+        if found is None:
+            raise _broken("must be a JSON array") from None
+        why, place = found.groups()
+        message = f"Parameter '{place}': {why}"
+        raise ApiError(wrong_value, "invalid_parameter", message, param=place) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise _broken("is not valid JSON") from None
     except RecursionError:

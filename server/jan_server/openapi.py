@@ -65,8 +65,7 @@ def _operation(route: Route) -> dict[str, Any]:
     answers: dict[str, Any] = {"200": {"description": "Successful Response", "content": {}}}
     content: dict[str, Any] = answers["200"]["content"]
     if facts.gives:
-        one = _reference(facts.gives)
-        schema = {"type": "array", "items": one} if facts.gives_list else one
+        schema = _of(facts.gives, in_list=facts.gives_list)
         content["application/json"] = {"schema": schema}
     if facts.streams:
         content["text/event-stream"] = {"schema": {"type": "string"}}
@@ -84,7 +83,8 @@ def _operation(route: Route) -> dict[str, Any]:
     if facts.public:
         operation["security"] = []
     if facts.reads:
-        body = {"application/json": {"schema": _reference(facts.reads)}}
+        schema = _of(facts.reads, in_list=facts.reads_list)
+        body = {"application/json": {"schema": schema}}
         operation["requestBody"] = {"required": True, "content": body}
     parameters = _PARAMETER.findall(route.path)
     if parameters:
@@ -104,6 +104,11 @@ def _error_statuses(route: Route) -> Iterable[str]:
             yield "422"
     if route.facts.gives and not route.facts.public:
         yield "503"
+
+
+def _of(kind: type[msgspec.Struct], *, in_list: bool) -> dict[str, Any]:
+    one = _reference(kind)
+    return {"type": "array", "items": one} if in_list else one
 
 
 def _reference(kind: type[msgspec.Struct]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from litestar.di import NamedDependency
 from litestar.exceptions import HTTPException
 
 from jan_engine import EngineError
-from jan_server.body import Body, read_body
+from jan_server.body import Body, read_body, read_list
 from jan_server.config import Settings
 from jan_server.errors import OPENAI, ApiError, Dialect, dialect_of, from_engine
 from jan_server.inference.pool import Pool
@@ -28,6 +28,7 @@ __all__ = [
     "explain",
     "principal_of",
     "read",
+    "read_all",
     "request_id",
 ]
 
@@ -41,6 +42,7 @@ class RouteFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     tag: str
     reads: type[msgspec.Struct] | None = None
+    reads_list: bool = False  # a bare array of them
     gives: type[msgspec.Struct] | None = None
     gives_list: bool = False  # a bare array of them
     streams: bool = False
@@ -66,6 +68,10 @@ def describe(facts: RouteFacts) -> dict[str, Any]:
 
 def read(kind: type[Body], raw: bytes, request: HttpRequest) -> Body:
     return read_body(kind, raw, wrong_value=_wrong_value(request))
+
+
+def read_all(kind: type[Body], raw: bytes, request: HttpRequest) -> list[Body]:
+    return read_list(kind, raw, wrong_value=_wrong_value(request))
 
 
 def principal_of(request: HttpRequest) -> Principal:

@@ -83,6 +83,16 @@ def test_scales_hold_for_requests_that_say_nothing(server: Running) -> None:
     assert text(server) == text(server, lora=[{"id": 0, "scale": 1.0}]) not in {plain, halved}
     assert text(server, lora=[]) == plain
     assert server.post("/lora-adapters", [{"id": 7, "scale": 1.0}]).status_code == 400
+    for body, param in [
+        (b'[{"id": 0, "scale": "strong"}]', "[0].scale"),
+        (b'[{"id": 0, "scale": 1}, {"id": 0}]', "[1]"),
+        (b'{"id": 0, "scale": 1}', None),
+        (b'[],"scales":[{"id":0,"scale":9}]', None),
+        (b"", None),
+    ]:
+        refused = server.client.post("/lora-adapters", content=body)
+        assert refused.status_code == 400
+        assert refused.json()["error"]["param"] == param
     assert [one["scale"] for one in server.get("/lora-adapters").json()] == [1.0, 0.0]
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
 from litestar import delete, get, post, put
 from litestar.params import FromPath, FromQuery, RawBody
 
@@ -16,13 +15,9 @@ from jan_server.api.adapters.schemas import AdapterInfo, LoadAdapter, ScalesSet
 from jan_server.errors import ApiError
 from jan_server.home import adapters_folder
 from jan_server.inference.adapters import LoadedAdapter, LoraScale
-from jan_server.requests import HttpRequest, Models, RouteFacts, describe, read
+from jan_server.requests import HttpRequest, Models, RouteFacts, describe, read, read_all
 
 __all__ = ["HANDLERS"]
-
-
-class _Scales(msgspec.Struct):
-    scales: list[LoraScale]
 
 
 @get("/lora-adapters", opt=describe(RouteFacts(tag="Models", gives=AdapterInfo, gives_list=True)))
@@ -33,15 +28,15 @@ async def list_adapters(pool: Models, model: FromQuery[str | None] = None) -> li
 
 @post(
     "/lora-adapters",
-    opt=describe(RouteFacts(tag="Models", gives=ScalesSet)),
+    opt=describe(RouteFacts(tag="Models", reads=LoraScale, reads_list=True, gives=ScalesSet)),
     status_code=200,
 )
 async def set_scales(
     body: RawBody, request: HttpRequest, pool: Models, model: FromQuery[str | None] = None
 ) -> ScalesSet:
     """How strong each is for requests that do not say: a list of ids and scales; the rest get 0."""
-    asked = read(_Scales, b'{"scales":' + (body or b"[]") + b"}", request)
-    (await pool.lease(model)).adapters.set_scales(asked.scales)
+    scales = read_all(LoraScale, body, request)
+    (await pool.lease(model)).adapters.set_scales(scales)
     return ScalesSet()
 
 

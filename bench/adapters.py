@@ -15,34 +15,13 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-import gguf
 import numpy as np
 
+from bench.adapter_file import write_adapter
 from bench.models import FAMILIES, model_path
-from bench.shapes import Shape
 from jan_engine import LLM, Adapter, EngineOptions, Model, Request
 
 Scaled = tuple[tuple[Adapter, float], ...]
-
-
-def write_adapter(path: Path, shape: Shape, *, seed: int, rank: int = 16) -> Path:
-    """Seeded noise onto every matrix of a model in that shape, too little to change much."""
-    rng = np.random.default_rng(seed)
-    writer = gguf.GGUFWriter(path, shape.architecture)
-    writer.add_type("adapter")
-    writer.add_string("adapter.type", "lora")
-    writer.add_float32("adapter.lora.alpha", float(rank))
-    for name, dims in shape.tensors(1):
-        if name.startswith("blk.") and len(dims) == 2:
-            n_out, n_in = dims
-            for suffix, pair in (("a", (rank, n_in)), ("b", (n_out, rank))):
-                noise = rng.standard_normal(pair, np.float32) * np.float32(0.01)
-                writer.add_tensor(f"{name}.lora_{suffix}", noise.astype(np.float16))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return path
 
 
 def main() -> int:
@@ -57,7 +36,17 @@ def main() -> int:
     options = EngineOptions(n_parallel=args.streams, n_ctx=512, speculation=False)
     with tempfile.TemporaryDirectory() as folder, LLM(model, options) as llm:
         shape = FAMILIES[args.family].shape
-        files = [write_adapter(Path(folder) / f"{i}.gguf", shape, seed=i) for i in range(args.sets)]
+        files = [
+            write_adapter(
+                Path(folder) / f"{i}.gguf",
+                shape,
+                seed=i,
+                rank=16,
+                strength=0.01,
+                numbers=np.float16,
+            )
+            for i in range(args.sets)
+        ]
         sets: list[Scaled] = [((Adapter(model, file), 1.0),) for file in files]
         cases: Mapping[str, list[Scaled]] = {
             "none": [()],

@@ -18,6 +18,7 @@ from pathlib import Path
 import gguf
 import numpy as np
 
+from bench import adapter_file
 from bench.shapes import Shape
 
 BOS, EOS, N_SPECIAL = 0, 1, 2
@@ -121,36 +122,21 @@ def write_adapter(
     path: Path,
     *,
     seed: int = 11,
-    rank: int = 4,
     strength: float = 1.0,
     shape: Shape = TINY,
     invocation: Sequence[int] = (),
 ) -> Path:
     """A low-rank adapter for a model in that shape: seeded noise onto its attention."""
-    rng = np.random.default_rng(seed)
-    writer = gguf.GGUFWriter(path, shape.architecture)
-    writer.add_type("adapter")
-    writer.add_string("adapter.type", "lora")
-    writer.add_float32("adapter.lora.alpha", rank * strength)
-    writer.add_name(path.stem)
-    if invocation:
-        writer.add_key_value(
-            "adapter.alora.invocation_tokens",
-            list(invocation),
-            gguf.GGUFValueType.ARRAY,
-            gguf.GGUFValueType.UINT32,
-        )
-    for name, dims in shape.tensors(N_SPECIAL + 256):
-        if ".attn_q." in name or ".attn_output." in name:
-            n_out, n_in = dims
-            for suffix, pair in (("a", (rank, n_in)), ("b", (n_out, rank))):
-                noise = rng.standard_normal(pair, np.float32) * np.float32(pair[1] ** -0.5)
-                writer.add_tensor(f"{name}.lora_{suffix}", noise)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return path
+    return adapter_file.write_adapter(
+        path,
+        shape,
+        seed=seed,
+        rank=4,
+        strength=strength,
+        numbers=np.float32,
+        onto=lambda name: ".attn_q." in name or ".attn_output." in name,
+        invocation=invocation,
+    )
 
 
 def write_merged(path: Path, adapter: Path, *, scale: float, seed: int = 7) -> Path:

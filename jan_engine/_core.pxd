@@ -165,6 +165,20 @@ cdef extern from "model.h" namespace "jan" nogil:
         vocab model_vocab "vocab"()
 
 
+cdef extern from "weight_use.h" namespace "jan" nogil:
+    cdef cppclass weight_use:
+        string name
+        string type
+        string operation
+        string buffer
+        uint64_t n_bytes
+        bool is_multiplied
+        bool is_as_stored
+        bool on_processor
+
+    vector[weight_use] uses_of_weights(const model & source) except +raise_jan_error
+
+
 cdef extern from "chat.h" namespace "jan" nogil:
     cdef enum class chat_trigger_kind(int):
         pass

@@ -146,6 +146,24 @@ cdef class Model:
             "is_diffusion": f.is_diffusion,
         }
 
+    def weight_uses(self) -> list[dict[str, object]]:
+        cdef vector[weight_use] found
+        with nogil:
+            found = uses_of_weights(dereference(self.shared))
+        return [
+            {
+                "name": _text(one.name),
+                "type": _text(one.type),
+                "operation": _text(one.operation),
+                "buffer": _text(one.buffer),
+                "n_bytes": one.n_bytes,
+                "is_multiplied": one.is_multiplied,
+                "is_as_stored": one.is_as_stored,
+                "on_processor": one.on_processor,
+            }
+            for one in found
+        ]
+
     def vocab_facts(self) -> dict[str, object]:
         cdef vocab_facts f = dereference(self.shared).model_vocab().facts()
         return {

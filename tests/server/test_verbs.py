@@ -179,6 +179,21 @@ def test_doctor_tells_of_this_machine(capsys: pytest.CaptureFixture[str]) -> Non
     assert "llama.cpp build" in capsys.readouterr().out
 
 
+def test_doctor_says_which_kernels_serve_which_weights_of_a_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = models.write_random(tmp_path / "random.gguf")
+    main(["doctor", str(path), "--offline", "--json", *NOBODY])
+    told = json.loads(capsys.readouterr().out)["model"]
+    assert sum(one["n_weights"] for one in told["shares"]) == len(told["weights"])
+    assert {one["purpose"] for one in told["shares"]} >= {"product", "lookup"}
+    main(["doctor", str(path), "--offline", *NOBODY])
+    printed = capsys.readouterr().out.splitlines()
+    (at,) = (i for i, line in enumerate(printed) if line.startswith("TYPE"))
+    assert len(printed) - at - 1 == len(told["shares"])
+    assert main(["doctor", str(tmp_path / "nothing.gguf"), "--offline", *NOBODY]) == 3
+
+
 def test_doctor_finds_models_whose_files_are_gone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,7 +15,7 @@ from jan_server.home import home_folder, models_folder
 __all__ = ["run"]
 
 _HAS_VERBS = {"bench", "keys"}
-_TAKES_MODELS = {"bench", "serve", "show", "rm", "cp", "set", "run", "chat", "stop"}
+_TAKES_MODELS = {"bench", "serve", "show", "rm", "cp", "set", "run", "chat", "stop", "doctor"}
 _FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]+")
 _SCRIPTS = {
     "bash": """\

@@ -15,7 +15,9 @@ from typing import Any
 import msgspec
 
 from jan_engine import backends, build_info, devices
+from jan_engine.errors import EngineError
 from jan_server.cli.live import Live, NoServer, Refused, add_live_flags, live_of
+from jan_server.cli.say import say
 from jan_server.cli.store import read_models
 from jan_server.cli.told import print_json, size_text
 from jan_server.home import home_folder, models_folder
@@ -29,12 +31,31 @@ _HUB_WAIT_S = 3.0
 def run(arguments: list[str]) -> int:
     """1 where something is wrong."""
     parser = argparse.ArgumentParser(
-        prog="jan doctor", description="What a report of a fault needs. Holds no keys and no names."
+        prog="jan doctor",
+        description="What a report of a fault needs. Holds no keys and no names. Of a model, also "
+        "which kernels compute with which of its weights: it is loaded and run for that.",
+    )
+    parser.add_argument("model", nargs="?", help="a file, or a model's name")
+    parser.add_argument(
+        "--no-jan-kernels",
+        dest="matrix_kernels",
+        action="store_false",
+        help="of the model, as llama.cpp alone would have it",
     )
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.add_argument("--offline", action="store_true", help="do not knock at the hub")
     add_live_flags(parser)
     asked = parser.parse_args(arguments)
+    of_model: dict[str, Any] = {}
+    if asked.model is not None:
+        from jan_bench.cli.verbs import status_of
+        from jan_server.cli.doctor_model import model_kernels
+
+        try:
+            of_model["model"] = model_kernels(asked.model, matrix_kernels=asked.matrix_kernels)
+        except EngineError as error:
+            say(f"error: {error}")
+            return status_of(error)
     told: dict[str, Any] = {
         "version": msgspec.to_builtins(build_info()),
         "system": _system(),
@@ -52,12 +73,17 @@ def run(arguments: list[str]) -> int:
         "server": _server(live_of(asked)),
         "hub": "not asked" if asked.offline else _hub(),
         "other_jan": _others(),
+        **of_model,
     }
     wrong = _wrong(told)
     if asked.json:
         print_json({**told, "wrong": wrong})
     else:
         _print(told, wrong)
+        if asked.model is not None:
+            from jan_server.cli.doctor_model import print_kernels
+
+            print_kernels(told["model"])
     return 1 if wrong else 0
 
 

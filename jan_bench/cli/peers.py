@@ -4,122 +4,91 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import sys
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from jan_bench.circumstances import circumstances
+from jan_bench.cli.load_flags import number_list
 from jan_bench.cli.named_model import FindModel
-from jan_bench.load.dataset import Dataset
-from jan_bench.load.endpoint import endpoint_of
-from jan_bench.load.measure import Load, Measured, Point, measure, run_in_loop
-from jan_bench.load.result import result_of
+from jan_bench.load.calibration import scale_of
 from jan_bench.model_file import ModelFile, read_model_file
-from jan_bench.output import require_place, write_out
-from jan_bench.peers.contestants import Contestant, Shape, ceiling_per_s, contestants
+from jan_bench.output import write_out
+from jan_bench.peers.from_pypi import REQUIREMENTS, FromPypi, install
 from jan_bench.peers.programs import find_programs
-from jan_bench.results import Row
-from jan_engine.errors import InvalidRequest
+from jan_bench.peers.table import markdown
+from jan_bench.peers.turns import Match, Results
+from jan_bench.result_folder import ResultFolder
+from jan_engine import Model
+from jan_engine.errors import InvalidRequest, Unavailable
 
 __all__ = ["run"]
 
-_FIGURES = {
-    "tokens/s": "output_throughput",
-    "TTFT p50, ms": "median_ttft_ms",
-    "p99": "p99_ttft_ms",
-    "TPOT p50, ms": "median_tpot_ms",
-    "ITL p99, ms": "p99_itl_ms",
-}
-
 
 def run(arguments: list[str], find_model: FindModel) -> int:
+    """130 where it was interrupted, having told what there was."""
     asked = _parser().parse_args(arguments)
-    for name in ("concurrency", "rounds", "requests", "input_len", "output_len", "threads"):
-        if getattr(asked, name) < 1:
+    for name in ("rounds", "requests", "input_len", "output_len", "threads"):
+        value = getattr(asked, name)
+        if value is not None and value < 1:
             raise InvalidRequest(f"{name}: must be at least 1")
-    if asked.save is not None:
-        require_place(asked.save)
+    n_streams = list(dict.fromkeys(number_list(asked.concurrency, "concurrency", int)))
+    packages = _packages(asked.also)
     path = find_model(asked.model)
     model = read_model_file(path, hashed=asked.hashed)
-    shape = Shape(
-        model=path,
-        n_streams=asked.concurrency,
-        n_ctx=max(512, (asked.input_len + asked.output_len) * 5 // 4),
-        n_threads=asked.threads,
-    )
+    folder = ResultFolder(asked.out, "peers", _plan(asked, model)) if asked.out else None
     programs = find_programs(asked.checkout, build=asked.build)
-    everyone = contestants(shape, programs)
-    rows: dict[str, list[Row]] = defaultdict(list)
-    ceilings: list[float] = []
-    for number in range(asked.rounds):
-        first = number % len(everyone)
-        for one in everyone[first:] + everyone[:first]:
-            _say(f"round {number + 1} of {asked.rounds}: {one.name}")
-            row = _measured(one, asked, number, model)
-            if row is None:
-                return 130
-            rows[one.name].append(row)
-        _say(f"round {number + 1} of {asked.rounds}: llama-batched-bench")
-        ceilings.append(
-            ceiling_per_s(shape, programs, n_input=asked.input_len, n_output=asked.output_len)
-        )
-    if asked.save is not None:
-        everything = [row for of_one in rows.values() for row in of_one]
-        write_out(msgspec.json.encode(everything).decode() + "\n", asked.save)
-    write_out(_table(rows, ceilings, asked), None)
-    return 0
+    others = _installed(packages, asked.checkout)
+    found = Match(
+        model=model,
+        path=path,
+        programs=programs,
+        others=others,
+        n_input=asked.input_len,
+        n_output=asked.output_len,
+        n_threads=asked.threads,
+        n_rounds=asked.rounds,
+        n_requests=asked.requests,
+        seed=asked.seed,
+        scale=scale_of(Model(path, vocab_only=True).tokenize, str(asked.seed)),
+        folder=folder,
+        say=_say,
+    ).run(n_streams)
+    write_out(_told(found, asked), None)
+    return 0 if all(len(of.ceilings) == asked.rounds for of in found.values()) else 130
 
 
-def _measured(
-    one: Contestant, asked: argparse.Namespace, number: int, model: ModelFile
-) -> Row | None:
-    """None where somebody interrupted it. Each is started for its turn: nobody else's memory and
-    threads are in its way.
-    """
-    load = Load(
-        dataset=Dataset(n_input=asked.input_len, n_output=asked.output_len),
-        points=(Point(concurrency=asked.concurrency),),
-        n_prompts=asked.requests,
-        n_warmup=asked.concurrency,
-        seed=asked.seed + number,
-    )
-    found: list[Measured] = []
-    with one.serving() as url:
-        further: dict[str, Any] = {"temperature": 0, "repeat_penalty": 1}
-        endpoint = endpoint_of(url, "completions", model="peers", ignore_eos=True, further=further)
-        under = circumstances(
-            "peers",
-            models=[model],
-            flags={"program": one.name, "flags": list(one.flags)},
-            repeats=asked.rounds,
-            warm_up=f"{load.n_warmup} requests",
-            seed=load.seed,
-            cache_policy=load.cache_policy,
-            computes=False,
-        )
-        if not run_in_loop(measure(endpoint, load, found.append)):
-            return None
-    return result_of(found[0], load, endpoint, under, label=one.name)
+def _packages(text: str) -> list[str]:
+    names = [name for name in text.split(",") if name]
+    for name in names:
+        if name not in REQUIREMENTS:
+            raise InvalidRequest(f"also: {name!r} is not one of {', '.join(REQUIREMENTS)}")
+    return names
 
 
-def _table(rows: dict[str, list[Row]], ceilings: Sequence[float], asked: argparse.Namespace) -> str:
-    ceiling = statistics.median(ceilings)
-    lines = [["", *_FIGURES, "of the ceiling"], ["---", *["---:"] * (len(_FIGURES) + 1)]]
-    for name, of_one in rows.items():
-        medians = [statistics.median(row[key] for row in of_one) for key in _FIGURES.values()]
-        share = f"{medians[0] / ceiling:.2f}" if ceiling else ""
-        lines.append([name, *(f"{value:.1f}" for value in medians), share])
-    lines.append(["llama-batched-bench: the ceiling", f"{ceiling:.1f}", *[""] * 4, "1.00"])
-    text = "".join("| " + " | ".join(line) + " |\n" for line in lines)
-    failed = sum(row["failed"] for of_one in rows.values() for row in of_one)
+def _installed(packages: Sequence[str], checkout: Path) -> list[FromPypi]:
+    """Those that can be had. Of the others it is said why not."""
+    found: list[FromPypi] = []
+    for package in packages:
+        try:
+            found.append(install(package, checkout))
+        except Unavailable as error:
+            _say(f"note: {package} is left out: {error}")
+    return found
+
+
+def _plan(asked: argparse.Namespace, model: ModelFile) -> dict[str, Any]:
+    names = ("input_len", "output_len", "requests", "threads", "seed")
+    return {"model": model.sha256 or model.path} | {name: getattr(asked, name) for name in names}
+
+
+def _told(found: dict[int, Results], asked: argparse.Namespace) -> str:
+    rows = [row for of in found.values() for of_one in of.rows.values() for row in of_one]
+    failed = sum(row["failed"] for row in rows)
+    requests = f"{asked.requests}" if asked.requests else "four for each stream"
     return (
-        f"{text}\n{asked.concurrency} at once, {asked.requests} requests of {asked.input_len} "
-        f"tokens in and {asked.output_len} out, {asked.threads} threads; medians of "
+        f"{markdown(found)}\nA round is {requests} requests of {asked.input_len} tokens in and "
+        f"{asked.output_len} out, {asked.threads} threads; medians (least to most) of "
         f"{asked.rounds} interleaved rounds; {failed} failed.\n"
     )
 
@@ -138,13 +107,24 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-m", "--model", required=True, help="a file, or a model's name")
     parser.add_argument("--checkout", type=Path, default=Path(), metavar="FOLDER", help="(here)")
     parser.add_argument("--build", action="store_true", help="build the programs again")
-    parser.add_argument("-c", "--concurrency", type=int, default=8, metavar="N", help="(8)")
-    parser.add_argument("-n", "--requests", type=int, default=32, metavar="N", help="a round (32)")
+    parser.add_argument(
+        "--also",
+        default="",
+        metavar="NAME,...",
+        help=f"servers from PyPI, installed where they are not: {', '.join(REQUIREMENTS)}",
+    )
+    parser.add_argument("-c", "--concurrency", default="8", metavar="N,...", help="at once (8)")
+    parser.add_argument("-n", "--requests", type=int, metavar="N", help="a round (4 per stream)")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="(3)")
     parser.add_argument("--input-len", type=int, default=128, metavar="N", help="tokens (128)")
     parser.add_argument("--output-len", type=int, default=64, metavar="N", help="tokens (64)")
     parser.add_argument("-t", "--threads", type=int, default=os.cpu_count() or 1, metavar="N")
     parser.add_argument("--seed", type=int, default=0, help="of the prompts")
-    parser.add_argument("--save", type=Path, metavar="FILE", help="every round as JSON, for plot")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="a file for every turn, for plot; started again it goes on where it was",
+    )
     parser.add_argument("--no-hash", dest="hashed", action="store_false")
     return parser

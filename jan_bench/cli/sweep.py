@@ -28,8 +28,8 @@ from jan_bench.load.measure import Point
 from jan_bench.model_file import read_model_file
 from jan_bench.output import write_out
 from jan_bench.plot.chart import pareto_front
+from jan_bench.result_folder import ResultFolder
 from jan_bench.results import Row, load_name
-from jan_bench.sweep.folder import SweepFolder
 from jan_bench.sweep.grid import Grid, Setting
 from jan_bench.sweep.limits import limit_of
 from jan_bench.sweep.run import Sweep
@@ -60,7 +60,7 @@ def run(arguments: list[str], find_model: FindModel) -> int:
         "server": of_server,
     }
     grid = _grid(asked, paths)
-    folder = SweepFolder(asked.out, plan)
+    folder = ResultFolder(asked.out, "sweep", plan)
     if asked.quant:
         models = _quantized(paths, asked.quant.split(","), asked.out / "models")
         grid = msgspec.structs.replace(grid, models=models)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -11,7 +12,7 @@ from jan_bench.load.reply import Prompt, Reply
 from jan_bench.load.words import random_text
 from jan_engine import Unavailable
 
-__all__ = ["Scale", "calibrate"]
+__all__ = ["Scale", "calibrate", "scale_of"]
 
 _SHORT, _LONG = 8, 72  # words
 
@@ -29,13 +30,17 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
         return round(self.n_fixed + len(text) * self.per_letter)
 
 
+def scale_of(tokenize: Callable[[str], Sequence[object]], seed: str) -> Scale:
+    """What a server with this tokeniser would be found to have."""
+    texts = _texts(seed)
+    return _scale(texts, [len(tokenize(text)) for text in texts])
+
+
 async def calibrate(client: Client, seed: str) -> Scale:
     """Raises Unavailable where the server does not answer, with what it said instead."""
-    rng = random.Random(f"{seed}, calibration")
+    texts = _texts(seed)
     counts: list[int] = []
-    letters: list[int] = []
-    for n_words in (_SHORT, _LONG):
-        text = random_text(n_words, rng)
+    for text in texts:
         reply = Reply(scheduled_s=client.now_s)
         await client.ask(Prompt(text=text, n_output=1), reply)
         if reply.outcome not in ("ok", "incomplete", "not_understood"):
@@ -43,8 +48,17 @@ async def calibrate(client: Client, seed: str) -> Scale:
         if reply.n_input is None:
             return Scale()  # it does not count: a word is about a token
         counts.append(reply.n_input)
-        letters.append(len(text))
-    per_word = max((counts[1] - counts[0]) / (_LONG - _SHORT), 0.01)
-    per_letter = max((counts[1] - counts[0]) / (letters[1] - letters[0]), 0.002)
+    return _scale(texts, counts)
+
+
+def _texts(seed: str) -> list[str]:
+    rng = random.Random(f"{seed}, calibration")
+    return [random_text(n_words, rng) for n_words in (_SHORT, _LONG)]
+
+
+def _scale(texts: Sequence[str], counts: Sequence[int]) -> Scale:
+    n_more = counts[1] - counts[0]
+    per_word = max(n_more / (_LONG - _SHORT), 0.01)
+    per_letter = max(n_more / (len(texts[1]) - len(texts[0])), 0.002)
     n_fixed = max(counts[1] - _LONG * per_word, 0.0)
     return Scale(n_fixed=n_fixed, per_word=per_word, per_letter=per_letter)

@@ -131,6 +131,7 @@ class AnswerReader:
             self._texts.append(answer or "")
         if choice.finish_reason is not None:
             reply.end_s = now_s
+            reply.was_cut = choice.finish_reason == "length"
             self._is_finished = True
 
     def _count(self, usage: _Usage) -> None:

@@ -88,16 +88,22 @@ OnProgress = Callable[[Point, int, int], None]  # of how many, how many have end
 
 
 async def measure(
-    endpoint: Endpoint, load: Load, on_point: OnPoint, on_progress: OnProgress | None = None
+    endpoint: Endpoint,
+    load: Load,
+    on_point: OnPoint,
+    on_progress: OnProgress | None = None,
+    *,
+    scale: Scale | None = None,
 ) -> bool:
     """False where somebody interrupted it: the point that ran then was told as far as it came.
-    Raises Unavailable where the server refuses even the first request.
+    Raises Unavailable where the server refuses even the first request. It is asked how long words
+    are there, unless `scale` says so.
     """
     client = Client(endpoint, load.timeout_s)
     stop = asyncio.Event()
     with _until_interrupted(stop):
         try:
-            scale = await calibrate(client, str(load.seed))
+            scale = scale or await calibrate(client, str(load.seed))
             for point in load.points:
                 if stop.is_set():
                     return False

@@ -15,6 +15,7 @@ import math
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import msgspec
 
@@ -24,6 +25,11 @@ from jan_bench.load.reply import CANCELLED, INCOMPLETE, Reply
 __all__ = ["PERCENTILES", "Metrics", "Spread", "metrics_of", "percentile", "spread_of"]
 
 PERCENTILES = (50, 90, 95, 99)
+
+
+# Who says how many tokens an answer has: the server; or its length, where it ended by that; or its
+# frames, each taken for a token.
+CountedBy = Literal["server", "length", "frames"]
 
 
 class Spread(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +52,7 @@ class Metrics(msgspec.Struct, kw_only=True):
     n_input: int
     n_output: int
     n_cached: int | None  # of the prompts' tokens; None where the server does not tell
-    is_counted: bool  # by the server; otherwise a frame is taken for a token
+    counted_by: CountedBy
     requests_per_s: float
     good_per_s: float | None
     output_per_s: float
@@ -82,7 +88,7 @@ def metrics_of(drive: Drive, goodput: Mapping[str, float]) -> Metrics:
         n_input=n_input,
         n_output=n_output,
         n_cached=sum(cached) if cached else None,
-        is_counted=all(reply.n_output is not None for reply in ok),
+        counted_by=_counted_by(ok),
         requests_per_s=len(ok) / duration_s,
         good_per_s=good / duration_s if goodput else None,
         output_per_s=n_output / duration_s,
@@ -115,6 +121,14 @@ def percentile(ascending: Sequence[float], p: float) -> float:
     low = math.floor(at)
     high = min(low + 1, len(ascending) - 1)
     return ascending[low] + (ascending[high] - ascending[low]) * (at - low)
+
+
+def _counted_by(replies: Sequence[Reply]) -> CountedBy:
+    """The worst there is among them."""
+    uncounted = [reply for reply in replies if reply.n_output is None]
+    if not uncounted:
+        return "server"
+    return "length" if all(reply.was_cut for reply in uncounted) else "frames"
 
 
 def _is_good(reply: Reply, goodput: Mapping[str, float]) -> bool:

@@ -34,6 +34,7 @@ class Reply(msgspec.Struct, kw_only=True):
     n_asked: int = 0
     text: str = ""
     outcome: str = CANCELLED
+    was_cut: bool = False  # it ended because it was as long as it might be
     was_resent: bool = False  # its first connection had gone
     error: str = ""
 
@@ -43,8 +44,12 @@ class Reply(msgspec.Struct, kw_only=True):
 
     @property
     def n_tokens(self) -> int:
-        """What the server counted; the frames, where it counted nothing."""
-        return len(self.chunk_s) if self.n_output is None else self.n_output
+        """What the server counted. Where it counted nothing, what was asked for if that is what
+        ended it, and otherwise the frames.
+        """
+        if self.n_output is not None:
+            return self.n_output
+        return self.n_asked if self.was_cut else len(self.chunk_s)
 
     @property
     def ttft_s(self) -> float:

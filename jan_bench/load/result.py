@@ -87,7 +87,7 @@ def result_of(
         "cancelled": metrics.n_cancelled,
         "errors_by_kind": metrics.errors,
         "shorter_than_asked": metrics.n_short,
-        "tokens_counted_by": "server" if metrics.is_counted else "frames",
+        "tokens_counted_by": metrics.counted_by,
         "cached_input_tokens": metrics.n_cached,
         "goodput": dict(load.goodput),
         **(_spread("ttat", metrics.ttat) if metrics.ttat else {}),
@@ -135,7 +135,7 @@ def warnings_of(measured: Measured, load: Load) -> list[str]:
             f"this client was kept from its core for up to {client['lag_p99_ms']:.0f} ms (p99): it "
             "shares the machine with what it measures"
         )
-    if not metrics.is_counted:
+    if metrics.counted_by == "frames":
         found.append("the server counts no tokens: each frame was taken for one")
     if metrics.n_short:
         found.append(

@@ -14,8 +14,8 @@ from jan_bench.load.measure import Load, Measured, Point, measure, run_in_loop
 from jan_bench.load.own_server import OwnServer
 from jan_bench.load.result import result_of
 from jan_bench.model_file import ModelFile
+from jan_bench.result_folder import ResultFolder
 from jan_bench.results import Row
-from jan_bench.sweep.folder import SweepFolder
 from jan_bench.sweep.grid import Setting
 from jan_bench.sweep.limits import Limit, highest_load
 
@@ -29,7 +29,7 @@ class Sweep:
 
     def __init__(
         self,
-        folder: SweepFolder,
+        folder: ResultFolder,
         load: Load,
         endpoint_of: Callable[[str, str], Endpoint],
         models: dict[str, ModelFile],
@@ -84,19 +84,24 @@ class Sweep:
         return result
 
     def kept(self, setting: Setting, point: Point) -> Row | None:
-        result = self._folder.result(setting, point)
+        result = self._folder.result(_name(setting, point))
         if result is not None:
             self._on_point(setting, point, result, True)
         return result
 
     def keep(self, setting: Setting, point: Point, result: Row) -> None:
-        self._folder.keep(setting, point, result)
+        self._folder.keep(_name(setting, point), result)
         self._on_point(setting, point, result, False)
 
     def started(self, setting: Setting) -> OwnServer:
         return OwnServer(
             setting.model, [*setting.flags(), *self._of_server], alias=setting.model.stem
         )
+
+
+def _name(setting: Setting, point: Point) -> str:
+    load = f"c{point.concurrency}" if point.concurrency is not None else f"r{point.rate:g}"
+    return f"{setting.name}--{load}"
 
 
 class _Server:

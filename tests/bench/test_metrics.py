@@ -110,12 +110,17 @@ def test_the_best_second_and_the_most_at_once() -> None:
 
 def test_what_nobody_counted_is_said() -> None:
     found = of(reply(0.0, 1.0, 2.0, n_output=None))
-    assert found.is_counted
+    assert found.counted_by == "server"
     uncounted = reply(0.0, 1.0, 2.0)
     uncounted.n_output = None
     found = of(uncounted)
-    assert not found.is_counted
+    assert found.counted_by == "frames"
     assert found.n_output == 2
+    uncounted.n_asked, uncounted.was_cut = 7, True  # a frame may hold several tokens
+    found = of(uncounted)
+    assert found.counted_by == "length"
+    assert found.n_output == 7
+    assert of(uncounted, reply(0.0, 1.0)).counted_by == "length"
 
 
 def test_answers_shorter_than_asked_are_counted() -> None:

@@ -8,8 +8,25 @@
 
 namespace jan {
 
-context_handle open_context(const model & of, const llama_context_params & params, const char * advice) {
-    const log_capture log;
+namespace {
+
+// Upstream says only in its log which kernel it took: the wish as it understood it, then, of "auto",
+// that the device has what the flash kernel needs. That it has not is a warning.
+void read_kernel(void * flash, const std::string & line) {
+    bool & found = *static_cast<bool *>(flash);
+    if (line.find("flash_attn ") != std::string::npos) {
+        found = line.find("= enabled") != std::string::npos;
+    } else if (line.find("Flash Attention enabled") != std::string::npos) {
+        found = true;
+    }
+}
+
+}  // namespace
+
+context_handle open_context(const model & of, const llama_context_params & params, const char * advice,
+                            bool * flash) {
+    bool ignored = false;
+    const log_capture log(read_kernel, flash ? flash : &ignored);
     const abort_guard guard;
     const auto still = of.adapters_still();
     context_handle made(llama_init_from_model(of.handle(), params));

@@ -102,7 +102,7 @@ gauge::gauge(std::shared_ptr<const model> source, const gauge_options & options)
     params.abort_callback = is_cancelled;
     params.abort_callback_data = &cancel_;
 
-    context_ = open_context(*model_, params, "fewer streams or tokens need less memory");
+    context_ = open_context(*model_, params, "fewer streams or tokens need less memory", &flash_);
     if (!llama_get_memory(context_.get())) {
         throw error(errc::unsupported_feature, "this model computes embeddings, it does not generate text");
     }

@@ -66,6 +66,7 @@ class gauge {
     int n_vocab() const { return n_vocab_; }
     int n_ubatch() const { return n_ubatch_; }
     int n_threads() const { return pool_.n_threads(); }
+    bool flash() const { return flash_; }  // the kernel that options left open, too
 
   private:
     void go_to_depth(int n);
@@ -87,6 +88,7 @@ class gauge {
     int n_ubatch_;
     int n_wanted_;
     int n_vocab_;
+    bool flash_ = false;
     int n_past_ = 0;  // tokens in each stream
     int depth_ = 0;   // of what saved_ holds
     std::vector<uint8_t> saved_;

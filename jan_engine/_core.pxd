@@ -295,6 +295,7 @@ cdef extern from "gauge.h" namespace "jan" nogil:
 
     cdef cppclass gauge:
         gauge(shared_ptr[model] source, const gauge_options & options) except +raise_jan_error
+        bool flash()
         pass_times time(
             int n_depth, int n_prompt, int n_gen, const atomic_bool & cancel
         ) except +raise_jan_error

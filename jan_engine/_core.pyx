@@ -454,6 +454,10 @@ cdef class Gauge:
     def n_threads(self) -> int:
         return dereference(self.shared).n_threads()
 
+    @property
+    def flash(self) -> bool:
+        return dereference(self.shared).flash()
+
 
 cdef class Lockstep:
     """A reference and other models over one text. Keeps the gauges alive; one thread at a time."""

@@ -87,6 +87,11 @@ class Gauge:
     def n_threads(self) -> int:
         return self.core.n_threads
 
+    @property
+    def flash(self) -> bool:
+        """Whether attention is llama.cpp's flash kernel."""
+        return self.core.flash
+
     def time(self, n_prompt: int, n_gen: int, *, n_depth: int = 0) -> PassTimes:
         """From `n_depth` tokens on, `n_prompt` random tokens a stream, then `n_gen` times one.
 

@@ -1,65 +1,111 @@
 """`jan bench engine` and llama-bench in turns, with upstream's kernels in both.
 
 cmake -S bench/peers -B build/peers && cmake --build build/peers
-python -m bench.agreement.engine qwen2-0.5b Q4_K_M
+python -m bench.agreement.engine qwen2-0.5b Q4_K_M --keep turns.jsonl
+
+Two turns make a pair, each a process of its own with one repeat after its warm-up, so that what the
+machine does meanwhile befalls both; who is first changes from pair to pair. A pair is quiet where
+others had hardly anything of the cores in either turn, which is known without its figures.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import statistics
-import subprocess
 import sys
-from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from bench.agreement.others import QUIET, run_watched
 from bench.models import FAMILIES, model_path
 from bench.serving.llama_server import PROGRAMS
 
-OURS = [sys.executable, "-m", "jan_server.cli.main", "bench", "engine", "--no-jan-kernels"]
-THEIRS = [str(PROGRAMS / "llama-bench")]
+OURS = (sys.executable, "-m", "jan_server.cli.main", "bench", "engine", "--no-jan-kernels")
+THEIRS = (str(PROGRAMS / "llama-bench"),)
+SAME = ("-p", "512", "-n", "128", "-b", "2048", "-ub", "512", "-fa", "on", "-r", "1", "-o", "json")
+TESTS = ("pp512", "tg128")
+
+
+class Pair(msgspec.Struct):
+    ours: dict[str, float]  # tokens per second of each test
+    theirs: dict[str, float]
+    others: float  # the larger share of the cores that others had in either turn
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.agreement.engine", description=__doc__)
     parser.add_argument("family", choices=sorted(FAMILIES))
     parser.add_argument("type", nargs="?", default="Q4_K_M")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--repetitions", type=int, default=2)
+    parser.add_argument("--pairs", type=int, default=20)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--keep", type=Path, help="where pairs are added; those there count")
     asked = parser.parse_args()
     model = model_path(asked.family, asked.type)
-    flags = ["-p", "512", "-n", "128", "-t", str(asked.threads), "-r", str(asked.repetitions)]
-    speeds: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for number in range(asked.rounds):
-        both = [("jan", [*OURS, "--no-hash"]), ("llama-bench", THEIRS)]
-        for name, program in both if number % 2 == 0 else reversed(both):
-            for row in _rows([*program, "-m", str(model), *flags, "-o", "json"]):
-                speeds[row["test"], name].append(row["avg_ts"])
-                print(f"{name:<12} {row['test']} {row['avg_ts']:.2f}", file=sys.stderr, flush=True)
-    print(f"{model.name}, {asked.threads} threads, {asked.rounds} rounds of {asked.repetitions}\n")
-    print("| test | jan bench engine | llama-bench | ratio of medians | of each round |")
-    print("| --- | --- | --- | --- | --- |")
-    for test in ("pp512", "tg128"):
-        ours, theirs = speeds[test, "jan"], speeds[test, "llama-bench"]
-        ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
-        print(
-            f"| {test} | {statistics.median(ours):.2f} | {statistics.median(theirs):.2f} "
-            f"| {statistics.median(ours) / statistics.median(theirs):.3f} "
-            f"| {min(ratios):.3f} to {max(ratios):.3f}, median {statistics.median(ratios):.3f} |"
-        )
+    pairs: list[Pair] = []
+    if asked.keep is not None and asked.keep.exists():
+        pairs = list(msgspec.json.Decoder(Pair).decode_lines(asked.keep.read_bytes()))
+    while len(pairs) < asked.pairs:
+        pair = _pair(("-m", str(model), "-t", str(asked.threads)), ours_first=len(pairs) % 2 == 0)
+        pairs.append(pair)
+        print(pair, file=sys.stderr, flush=True)
+        if asked.keep is not None:
+            with asked.keep.open("ab") as file:
+                file.write(msgspec.json.encode(pair) + b"\n")
+    print(f"{model.name}, {asked.threads} threads\n")
+    print("| test | pairs | jan bench engine | llama-bench | ratio of medians | of pairs: median |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    quiet = [pair for pair in pairs if pair.others <= QUIET]
+    for test in TESTS:
+        _row(test, f"all {len(pairs)}", pairs)
+        if quiet and len(quiet) < len(pairs):
+            _row(test, f"the {len(quiet)} quiet ones", quiet)
     return 0
 
 
-def _rows(command: list[str]) -> list[dict[str, Any]]:
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path.cwd())
-    rows: list[dict[str, Any]] = json.loads(done.stdout)
-    for row in rows:
-        row["test"] = f"pp{row['n_prompt']}" if row["n_prompt"] else f"tg{row['n_gen']}"
-    return rows
+def _pair(flags: Sequence[str], *, ours_first: bool) -> Pair:
+    if ours_first:
+        ours, theirs = _turn((*OURS, "--no-hash", *flags)), _turn((*THEIRS, *flags))
+    else:
+        theirs, ours = _turn((*THEIRS, *flags)), _turn((*OURS, "--no-hash", *flags))
+    return Pair(ours=ours[0], theirs=theirs[0], others=max(ours[1], theirs[1]))
+
+
+def _turn(command: Sequence[str]) -> tuple[dict[str, float], float]:
+    said, others = run_watched((*command, *SAME))
+    rows: list[dict[str, Any]] = json.loads(said)
+    speeds = [row["avg_ts"] for row in sorted(rows, key=lambda row: row["n_gen"])]
+    return dict(zip(TESTS, speeds, strict=True)), others
+
+
+def _row(test: str, which: str, pairs: Sequence[Pair]) -> None:
+    ours, theirs = [pair.ours[test] for pair in pairs], [pair.theirs[test] for pair in pairs]
+    ratios = sorted(a / b for a, b in zip(ours, theirs, strict=True))
+    low, high = _interval(ratios)
+    print(
+        f"| {test} | {which} | {statistics.median(ours):.2f} | {statistics.median(theirs):.2f} "
+        f"| {statistics.median(ours) / statistics.median(theirs):.3f} "
+        f"| {statistics.median(ratios):.3f} ({low:.3f} to {high:.3f}) |"
+    )
+
+
+def _interval(ascending: Sequence[float]) -> tuple[float, float]:
+    """Holds the median of all pairs that could be taken in 95 of 100 such series, whatever their
+    distribution: each pair is on either side of it with the same chance.
+    """
+    n, beyond, chance = len(ascending), 0, 0.0
+    while True:
+        chance += math.comb(n, beyond) / 2**n
+        if chance > 0.025 or beyond >= n // 2:
+            break
+        beyond += 1
+    at = max(beyond - 1, 0)
+    return ascending[at], ascending[n - 1 - at]
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from jan_bench.engine.batched import BATCHED_FORMATS, batched_row
 from jan_bench.engine.formats import FORMATS, json_row
 from jan_bench.engine.grid import EngineGrid, EngineTest, all_tests
 from jan_bench.engine.row import llama_bench_row
-from jan_bench.engine.runs import EngineResult, run_tests, spread
+from jan_bench.engine.runs import EngineResult, resolved, run_tests, spread
 from jan_bench.model_file import read_model_file
 from jan_bench.output import write_out
 from jan_bench.store import StoredResult, add_results
@@ -87,7 +87,8 @@ def _keep(
         rows = "".join(output.row(result) for result in results)
         write_out(output.head() + rows + output.foot(), asked.save)
     if asked.db is not None:
-        add_results(asked.db, under, [_stored(result, under) for result in results])
+        stored = [_stored(result, under) for result in results]
+        add_results(asked.db, resolved(under, results), stored)
 
 
 def _stored(result: EngineResult, under: Circumstances) -> StoredResult:

@@ -29,8 +29,7 @@ def run(arguments: list[str], find_model: FindModel) -> int:
     """130 where it was interrupted, having told what there was."""
     asked = _parser().parse_args(arguments)
     for name in ("rounds", "requests", "input_len", "output_len", "threads"):
-        value = getattr(asked, name)
-        if value is not None and value < 1:
+        if getattr(asked, name) < 1:
             raise InvalidRequest(f"{name}: must be at least 1")
     n_streams = list(dict.fromkeys(number_list(asked.concurrency, "concurrency", int)))
     packages = _packages(asked.also)
@@ -48,7 +47,7 @@ def run(arguments: list[str], find_model: FindModel) -> int:
         n_output=asked.output_len,
         n_threads=asked.threads,
         n_rounds=asked.rounds,
-        n_requests=asked.requests,
+        n_per_stream=asked.requests,
         seed=asked.seed,
         scale=scale_of(Model(path, vocab_only=True).tokenize, str(asked.seed)),
         folder=folder,
@@ -85,11 +84,10 @@ def _plan(asked: argparse.Namespace, model: ModelFile) -> dict[str, Any]:
 def _told(found: dict[int, Results], asked: argparse.Namespace) -> str:
     rows = [row for of in found.values() for of_one in of.rows.values() for row in of_one]
     failed = sum(row["failed"] for row in rows)
-    requests = f"{asked.requests}" if asked.requests else "four for each stream"
     return (
-        f"{markdown(found)}\nA round is {requests} requests of {asked.input_len} tokens in and "
-        f"{asked.output_len} out, {asked.threads} threads; medians (least to most) of "
-        f"{asked.rounds} interleaved rounds; {failed} failed.\n"
+        f"{markdown(found)}\n{asked.requests} requests for each stream and round, of "
+        f"{asked.input_len} tokens in and {asked.output_len} out, {asked.threads} threads; medians "
+        f"(least to most) of {asked.rounds} interleaved rounds; {failed} failed.\n"
     )
 
 
@@ -114,7 +112,9 @@ def _parser() -> argparse.ArgumentParser:
         help=f"servers from PyPI, installed where they are not: {', '.join(REQUIREMENTS)}",
     )
     parser.add_argument("-c", "--concurrency", default="8", metavar="N,...", help="at once (8)")
-    parser.add_argument("-n", "--requests", type=int, metavar="N", help="a round (4 per stream)")
+    parser.add_argument(
+        "-n", "--requests", type=int, default=4, metavar="N", help="of each stream, a round (4)"
+    )
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="(3)")
     parser.add_argument("--input-len", type=int, default=128, metavar="N", help="tokens (128)")
     parser.add_argument("--output-len", type=int, default=64, metavar="N", help="tokens (64)")

@@ -18,6 +18,7 @@ from jan_bench.cli.named_model import FindModel
 from jan_bench.load.endpoint import Endpoint
 from jan_bench.load.measure import Load, Measured, Point, measure, run_in_loop
 from jan_bench.load.own_server import OwnServer
+from jan_bench.load.repeats import add_spread
 from jan_bench.load.result import file_name, result_of, without_details
 from jan_bench.load.table import load_text, markdown, print_result, print_summary
 from jan_bench.model_file import ModelFile, read_model_file
@@ -31,7 +32,9 @@ __all__ = ["run"]
 def run(arguments: list[str], find_model: FindModel) -> int:
     """4 where no request was answered; 130 where it was interrupted, having told what there was."""
     asked, of_server = parse_all(_parser(), arguments)
-    load = load_from(asked)
+    if asked.repeats < 1:
+        raise InvalidRequest("repeats: must be at least 1")
+    load = msgspec.structs.replace(load_from(asked), n_repeats=asked.repeats)
     if asked.url is None and asked.model is None:
         raise InvalidRequest("model: which one? Or give the --url of a server")
     if asked.url is not None and of_server:
@@ -41,6 +44,7 @@ def run(arguments: list[str], find_model: FindModel) -> int:
             "serve",
             models=models,
             flags=_resolved(asked, load, endpoint, of_server),
+            repeats=load.n_repeats,
             warm_up=f"{load.n_warmup} requests before each point",
             seed=load.seed,
             cache_policy=load.cache_policy,
@@ -93,8 +97,7 @@ class _Shown:
         whole = result_of(measured, self._load, self._endpoint, self._began, label=asked.label)
         result = whole if asked.save_detailed else without_details(whole)
         self._results.append(result)
-        if asked.save_result or asked.save_detailed or asked.result_dir or asked.result_filename:
-            write_out(_json(result) + "\n", self._path(result))
+        self._save(result)
         if asked.output == "table":
             print_result(self._console, result)
         elif asked.output == "jsonl":
@@ -102,6 +105,10 @@ class _Shown:
 
     def end(self) -> None:
         results = self._results
+        if self._load.n_repeats > 1:  # only now is it known how far apart they are
+            add_spread(results)
+            for result in results:
+                self._save(result)
         if self._asked.output == "table" and len(results) > 1:
             print_summary(self._console, results)
         elif self._asked.output == "md":
@@ -109,13 +116,21 @@ class _Shown:
         elif self._asked.output == "json":
             write_out(_json(results[0] if len(results) == 1 else results) + "\n", None)
 
+    def _save(self, result: dict[str, Any]) -> None:
+        asked = self._asked
+        if asked.save_result or asked.save_detailed or asked.result_dir or asked.result_filename:
+            write_out(_json(result) + "\n", self._path(result))
+
     def _path(self, result: dict[str, Any]) -> Path:
-        """A name that was given is one file: of several points, each has its load in it."""
+        """A name that was given is one file: of several points or repeats, each has its own."""
         given: Path | None = self._asked.result_filename
         name = given or Path(file_name(result))
         if given is not None and len(self._load.points) > 1:
             point = load_text(result).replace(" ", "-").replace("/", "-per-")
             name = given.with_name(f"{given.stem}-{point}{given.suffix or '.json'}")
+        repeat = result["jan_bench"]["repeat"]
+        if given is not None and repeat > 1:
+            name = name.with_name(f"{name.stem}-repeat{repeat}{name.suffix or '.json'}")
         folder: Path | None = self._asked.result_dir
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
@@ -181,6 +196,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Flags, definitions and JSON are those of vLLM's `bench serve` where it has them.",
     )
     add_load_flags(parser)
+    parser.add_argument(
+        "--repeats", type=int, default=1, metavar="N", help="all of it so often, for the spread"
+    )
     saved = parser.add_argument_group("what is kept")
     saved.add_argument(
         "-o",

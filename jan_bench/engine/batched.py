@@ -14,7 +14,7 @@ from jan_bench.circumstances import Circumstances
 from jan_bench.engine.formats import Output
 from jan_bench.engine.grid import EngineGrid, EngineTest
 from jan_bench.engine.row import commit
-from jan_bench.engine.runs import EngineResult, spread
+from jan_bench.engine.runs import EngineResult, resolved, spread
 
 __all__ = ["BATCHED_FORMATS", "batched_row"]
 
@@ -96,7 +96,8 @@ class _Of:
         return batched_row(result, self.under)
 
     def json(self, result: EngineResult) -> str:
-        told = {**self.fields(result), "circumstances": msgspec.to_builtins(self.under)}
+        under = resolved(self.under, [result])
+        told = {**self.fields(result), "circumstances": msgspec.to_builtins(under)}
         return json.dumps(told, ensure_ascii=False)
 
 

@@ -16,7 +16,7 @@ from jan_bench.circumstances import Circumstances
 from jan_bench.engine.grid import EngineGrid
 from jan_bench.engine.markdown import MarkdownTable
 from jan_bench.engine.row import BOOLEANS, TEXTS, Row, backends, commit, llama_bench_row
-from jan_bench.engine.runs import EngineResult
+from jan_bench.engine.runs import EngineResult, resolved
 from jan_bench.store import LLAMA_BENCH_COLUMNS
 
 __all__ = ["FORMATS", "Output", "json_row"]
@@ -122,7 +122,7 @@ def _json_fields(row: Row, result: EngineResult, under: Circumstances) -> list[s
     fields = [f'"{name}": {_json_value(name, value)}' for name, value in row.items()]
     samples_ns = ", ".join(str(ns) for ns in result.samples_ns)
     samples_ts = ", ".join(f"{ts:g}" for ts in result.samples_ts)
-    circumstances = msgspec.json.encode(under).decode()
+    circumstances = msgspec.json.encode(resolved(under, [result])).decode()
     return [
         *fields,
         f'"samples_ns": [ {samples_ns} ]',

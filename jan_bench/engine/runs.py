@@ -9,15 +9,17 @@ from pathlib import Path
 
 import msgspec
 
+from jan_bench.circumstances import Circumstances
 from jan_bench.engine.grid import EngineTest
 from jan_engine import Model
 from jan_engine.gauge import Gauge, PassTimes
 
-__all__ = ["EngineResult", "run_tests", "spread"]
+__all__ = ["EngineResult", "resolved", "run_tests", "spread"]
 
 
 class EngineResult(msgspec.Struct, frozen=True, kw_only=True):
     test: EngineTest  # with the threads that there were
+    flash: bool  # whether attention was the flash kernel, which the test may have left open
     model_type: str  # as upstream describes it
     model_size: int  # bytes of all tensors
     model_n_params: int
@@ -41,6 +43,14 @@ def spread(values: Sequence[float]) -> tuple[float, float]:
     if len(values) < 2:
         return mean, 0.0
     return mean, math.sqrt(math.fsum((x - mean) ** 2 for x in values) / (len(values) - 1))
+
+
+def resolved(under: Circumstances, results: Sequence[EngineResult]) -> Circumstances:
+    """With what was left open as it came out in these: threads, and the attention kernel."""
+    threads = sorted({result.test.n_threads for result in results})
+    flash = sorted({"on" if result.flash else "off" for result in results})
+    flags = under.flags | {"n_threads": threads, "flash_attn_was": flash}
+    return msgspec.structs.replace(under, flags=flags)
 
 
 def run_tests(
@@ -82,6 +92,7 @@ def _timed(
     samples = [gauge.time(test.n_prompt, test.n_gen, n_depth=test.n_depth) for _ in range(repeats)]
     return EngineResult(
         test=msgspec.structs.replace(test, n_threads=gauge.n_threads),
+        flash=gauge.flash,
         model_type=model.facts.description,
         model_size=model.facts.n_bytes,
         model_n_params=model.facts.n_params,

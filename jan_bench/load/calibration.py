@@ -26,8 +26,8 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
         return max(1, round((n_tokens - self.n_fixed) / self.per_word))
 
     def n_tokens(self, text: str) -> int:
-        """Of any text, as a guess: real ones have longer words."""
-        return round(self.n_fixed + len(text) * self.per_letter)
+        """Of any text, less what every prompt has, as a guess: real ones have longer words."""
+        return round(len(text) * self.per_letter)
 
 
 def scale_of(tokenize: Callable[[str], Sequence[object]], seed: str) -> Scale:

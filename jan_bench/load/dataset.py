@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -14,9 +14,10 @@ from jan_bench.load.reply import Prompt
 from jan_bench.load.words import random_text
 from jan_engine import InvalidRequest
 
-__all__ = ["Dataset", "DatasetName", "prompts_of"]
+__all__ = ["Count", "Dataset", "DatasetName", "prompts_of"]
 
 DatasetName = Literal["random", "prefix_repetition", "sharegpt", "jsonl"]
+Count = Callable[[str], int]  # tokens of a text, less what every prompt begins with
 _LONGEST = 2048  # tokens of a conversation taken from a file, prompt and answer, as in vLLM
 
 
@@ -29,8 +30,12 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
     n_prefixes: int = 4
 
 
-def prompts_of(dataset: Dataset, n: int, seed: str, scale: Scale) -> list[Prompt]:
-    """`seed` decides everything. Raises InvalidRequest for a file that cannot be read."""
+def prompts_of(
+    dataset: Dataset, n: int, seed: str, scale: Scale, count: Count | None = None
+) -> list[Prompt]:
+    """`seed` decides everything. Texts of ShareGPT are as long as `count` says, or else `scale`.
+    Raises InvalidRequest for a file that cannot be read.
+    """
     rng = random.Random(seed)
     match dataset.name:
         case "random":
@@ -40,8 +45,14 @@ def prompts_of(dataset: Dataset, n: int, seed: str, scale: Scale) -> list[Prompt
             ]
         case "prefix_repetition":
             return _repetitions(dataset, n, scale, rng)
-        case "sharegpt" | "jsonl":
-            return _from_file(dataset, n, scale, rng)
+        case "sharegpt":
+            return _from_sharegpt(dataset, n, scale, count or scale.n_tokens, rng)
+        case "jsonl":
+            prompts = list(_lines(_read(dataset, _Line, by_line=True), dataset))
+            if not prompts:
+                raise _empty(dataset)
+            rng.shuffle(prompts)
+            return [prompts[i % len(prompts)] for i in range(n)]
 
 
 def _text(n_tokens: int, scale: Scale, rng: random.Random) -> str:
@@ -67,21 +78,7 @@ def _repetitions(dataset: Dataset, n: int, scale: Scale, rng: random.Random) -> 
     return prompts
 
 
-def _from_file(dataset: Dataset, n: int, scale: Scale, rng: random.Random) -> list[Prompt]:
-    if dataset.path is None:
-        raise InvalidRequest(f"dataset_path: {dataset.name} is a file, which one?")
-    try:
-        text = dataset.path.read_bytes()
-        read = _conversations if dataset.name == "sharegpt" else _lines
-        prompts = list(read(text, dataset, scale))
-    except OSError as error:
-        raise InvalidRequest(f"dataset_path: {dataset.path}: {error.strerror}") from None
-    except msgspec.MsgspecError as error:
-        raise InvalidRequest(f"dataset_path: {dataset.path}: {error}") from None
-    if not prompts:
-        raise InvalidRequest(f"dataset_path: {dataset.path} has no prompts that can be used")
-    rng.shuffle(prompts)
-    return [prompts[i % len(prompts)] for i in range(n)]
+_Entry = TypeVar("_Entry")
 
 
 class _Turn(msgspec.Struct):
@@ -92,15 +89,28 @@ class _Conversation(msgspec.Struct):
     conversations: list[_Turn] = []
 
 
-def _conversations(text: bytes, dataset: Dataset, scale: Scale) -> Iterator[Prompt]:
-    """ShareGPT's: the first turn is asked, the second says how long the answer is."""
-    for found in msgspec.json.decode(text, type=list[_Conversation]):
+def _from_sharegpt(
+    dataset: Dataset, n: int, scale: Scale, count: Count, rng: random.Random
+) -> list[Prompt]:
+    """The first turn is asked, the second says how long the answer is. As in vLLM conversations are
+    taken in any order until there are enough: no more of them are counted than that takes.
+    """
+    conversations = _read(dataset, _Conversation, by_line=False)
+    rng.shuffle(conversations)
+    prompts: list[Prompt] = []
+    for found in conversations:
+        if len(prompts) == n:
+            break
         if len(found.conversations) < 2:
             continue
         prompt, answer = (turn.value for turn in found.conversations[:2])
-        n_input, n_output = scale.n_tokens(prompt), dataset.n_output or scale.n_tokens(answer)
+        n_input = round(scale.n_fixed) + count(prompt)
+        n_output = dataset.n_output or count(answer)
         if n_input >= 4 and n_output >= 4 and n_input + n_output <= _LONGEST:
-            yield Prompt(text=prompt, n_output=n_output)
+            prompts.append(Prompt(text=prompt, n_output=n_output))
+    if not prompts:
+        raise _empty(dataset)
+    return [prompts[i % len(prompts)] for i in range(n)]
 
 
 class _Line(msgspec.Struct):
@@ -110,11 +120,27 @@ class _Line(msgspec.Struct):
     max_tokens: int | None = None
 
 
-_line_decoder = msgspec.json.Decoder(_Line)
-
-
-def _lines(text: bytes, dataset: Dataset, _scale: Scale) -> Iterator[Prompt]:
-    for line in _line_decoder.decode_lines(text):
+def _lines(lines: list[_Line], dataset: Dataset) -> Iterator[Prompt]:
+    for line in lines:
         if line.prompt or line.messages:
             n_output = dataset.n_output or line.output_tokens or line.max_tokens or 128
             yield Prompt(text=line.prompt, messages=line.messages, n_output=n_output)
+
+
+def _read(dataset: Dataset, kind: type[_Entry], *, by_line: bool) -> list[_Entry]:
+    path = dataset.path
+    if path is None:
+        raise InvalidRequest(f"dataset_path: {dataset.name} is a file, which one?")
+    try:
+        text = path.read_bytes()
+        if by_line:
+            return msgspec.json.Decoder(kind).decode_lines(text)
+        return msgspec.json.Decoder(list[kind]).decode(text)  # type: ignore[valid-type]
+    except OSError as error:
+        raise InvalidRequest(f"dataset_path: {path}: {error.strerror}") from None
+    except msgspec.MsgspecError as error:
+        raise InvalidRequest(f"dataset_path: {path}: {error}") from None
+
+
+def _empty(dataset: Dataset) -> InvalidRequest:
+    return InvalidRequest(f"dataset_path: {dataset.path} has no prompts that can be used")

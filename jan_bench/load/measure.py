@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import random
 import signal
 import sys
@@ -20,6 +21,7 @@ from jan_bench.load.drive import Drive, closed_loop, open_loop
 from jan_bench.load.endpoint import Endpoint
 from jan_bench.load.metrics import Metrics, metrics_of
 from jan_bench.load.schedule import arrival_times
+from jan_bench.load.token_count import TokenCounter, find_token_counter
 
 __all__ = ["Load", "Measured", "Point", "measure", "run_in_loop"]
 
@@ -47,6 +49,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 0
     timeout_s: float = 600.0
     goodput: Mapping[str, float] = {}
+    n_repeats: int = 1  # of every point
 
     def n_prompts_of(self, point: Point) -> int:
         if self.n_prompts is not None:
@@ -56,9 +59,9 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
         assert point.rate is not None
         return 100 if point.rate == float("inf") else max(16, round(30 * point.rate))
 
-    def seed_of(self, point: Point) -> str:
-        """No two points share prompts, so none finds another's in a cache."""
-        return f"{self.seed}, {point}"
+    def seed_of(self, point: Point, repeat: int = 1) -> str:
+        """No two points share prompts, nor repeats of one: none finds another's in a cache."""
+        return f"{self.seed}, {point}" + (f", repeat {repeat}" if repeat > 1 else "")
 
     @property
     def cache_policy(self) -> str:
@@ -77,7 +80,9 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     point: Point
+    repeat: int  # from 1
     n_prompts: int
+    lengths_by: str  # who says how long a file's texts are: a path of the server's, if it has one
     n_fixed: float  # tokens that every prompt has: a beginning, a chat template
     drive: Drive
     metrics: Metrics
@@ -95,19 +100,26 @@ async def measure(
     *,
     scale: Scale | None = None,
 ) -> bool:
-    """False where somebody interrupted it: the point that ran then was told as far as it came.
+    """Point by point, and again for every repeat: what the machine does for a while befalls all
+    points. False where somebody interrupted it: the point that ran then was told as far as it came.
     Raises Unavailable where the server refuses even the first request. It is asked how long words
     are there, unless `scale` says so.
     """
     client = Client(endpoint, load.timeout_s)
+    counter: TokenCounter | None = None
     stop = asyncio.Event()
     with _until_interrupted(stop):
         try:
             scale = scale or await calibrate(client, str(load.seed))
-            for point in load.points:
+            if load.dataset.name == "sharegpt":
+                counter = await asyncio.to_thread(find_token_counter, endpoint)
+            for repeat, point in itertools.product(range(1, load.n_repeats + 1), load.points):
                 if stop.is_set():
                     return False
-                on_point(await _measure_point(client, load, point, scale, stop, on_progress))
+                taking = _measure_point(
+                    client, load, point, repeat, scale, counter, stop, on_progress
+                )
+                on_point(await taking)
         finally:
             client.close()
     return not stop.is_set()
@@ -117,15 +129,20 @@ async def _measure_point(
     client: Client,
     load: Load,
     point: Point,
+    repeat: int,
     scale: Scale,
+    counter: TokenCounter | None,
     stop: asyncio.Event,
     on_progress: OnProgress | None,
 ) -> Measured:
     n = load.n_prompts_of(point)
-    seed = load.seed_of(point)
-    prompts = prompts_of(load.dataset, n, seed, scale)
+    seed = load.seed_of(point, repeat)
+    count = counter.count if counter else None
+    prompts = await asyncio.to_thread(prompts_of, load.dataset, n, seed, scale, count)
     if load.n_warmup:
-        warming = prompts_of(load.dataset, load.n_warmup, f"{seed}, warm-up", scale)
+        warming = await asyncio.to_thread(
+            prompts_of, load.dataset, load.n_warmup, f"{seed}, warm-up", scale, count
+        )
         await closed_loop(client, warming, min(load.n_warmup, point.concurrency or 1), stop)
     at = datetime.now().astimezone()
     if point.concurrency is not None:
@@ -139,8 +156,25 @@ async def _measure_point(
         drive = await running
     metrics = metrics_of(drive, load.goodput)
     return Measured(
-        at=at, point=point, n_prompts=n, n_fixed=scale.n_fixed, drive=drive, metrics=metrics
+        at=at,
+        point=point,
+        repeat=repeat,
+        n_prompts=n,
+        lengths_by=_lengths_by(load.dataset, counter),
+        n_fixed=scale.n_fixed,
+        drive=drive,
+        metrics=metrics,
     )
+
+
+def _lengths_by(dataset: Dataset, counter: TokenCounter | None) -> str:
+    match dataset.name:
+        case "sharegpt":
+            return counter.path if counter else "estimate"
+        case "jsonl":
+            return "file"
+        case _:
+            return "calibration"
 
 
 @contextlib.asynccontextmanager

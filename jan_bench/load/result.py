@@ -82,6 +82,8 @@ def result_of(
     result["jan_bench"] = {
         "circumstances": msgspec.to_builtins(circumstances),
         "dataset": load.dataset.name,
+        "lengths_by": measured.lengths_by,
+        "repeat": measured.repeat,
         "interrupted": drive.was_interrupted,
         "incomplete": metrics.n_incomplete,
         "cancelled": metrics.n_cancelled,
@@ -114,7 +116,10 @@ def file_name(result: dict[str, Any]) -> str:
     at_once = result["max_concurrency"]
     model = re.sub(r"[^\w.-]+", "_", str(result["model_id"]).rpartition("/")[2])
     between = f"-concurrency{at_once}" if at_once is not None else ""
-    return f"{result['label']}-{result['request_rate']}qps{between}-{model}-{result['date']}.json"
+    repeat = result["jan_bench"]["repeat"]
+    again = f"-repeat{repeat}" if repeat > 1 else ""
+    rate = f"{result['request_rate']}qps"
+    return f"{result['label']}-{rate}{between}-{model}-{result['date']}{again}.json"
 
 
 def warnings_of(measured: Measured, load: Load) -> list[str]:
@@ -141,6 +146,8 @@ def warnings_of(measured: Measured, load: Load) -> list[str]:
         found.append(
             f"{metrics.n_short} answers were shorter than asked: compare with --ignore-eos"
         )
+    if measured.lengths_by == "estimate":
+        found.append("lengths of the file's texts are estimates: the server does not count texts")
     # What all prompts begin with may well be in a cache: nobody asked for it to be another.
     most_cached = metrics.n_input / 50 + measured.n_fixed * metrics.n_ok
     if load.dataset.name == "random" and (metrics.n_cached or 0) > most_cached:

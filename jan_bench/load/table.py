@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,8 @@ from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
+
+from jan_bench.load.repeats import by_load, spread_of_repeats
 
 __all__ = ["load_text", "markdown", "print_result", "print_summary"]
 
@@ -30,7 +33,7 @@ def print_result(console: Console, result: dict[str, Any]) -> None:
 
 
 def print_summary(console: Console, results: Sequence[dict[str, Any]]) -> None:
-    """Several points side by side."""
+    """Several points side by side: of repeats the medians, and the least and most throughput."""
     head, rows = _summary(results)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for i, name in enumerate(head):
@@ -111,16 +114,29 @@ def _summary(results: Sequence[dict[str, Any]]) -> tuple[list[str], list[list[st
     head += ["TTFT p50", "p99", "TPOT p50", "p99", "ITL p99", "E2EL p50"]
     head += ["goodput"] if has_goodput else []
     rows: list[list[str]] = []
-    for result in results:
-        row = [load_text(result), str(result["completed"])]
-        row += [str(result["failed"])] if has_failed else []
-        row += [_number(result["request_throughput"]), _number(result["output_throughput"])]
+    for repeats in by_load(results):
+        row = [load_text(repeats[0]), str(sum(one["completed"] for one in repeats))]
+        row += [str(sum(one["failed"] for one in repeats))] if has_failed else []
+        row += [_median(repeats, "request_throughput"), _between(repeats, "output_throughput")]
         for name in ("p50_ttft", "p99_ttft", "p50_tpot", "p99_tpot", "p99_itl", "p50_e2el"):
-            row.append(_number(result[f"{name}_ms"]))
+            row.append(_median(repeats, f"{name}_ms"))
         if has_goodput:
-            row.append(_number(result["request_goodput"] or 0.0))
+            row.append(_median(repeats, "request_goodput"))
         rows.append(row)
     return head, rows
+
+
+def _median(repeats: Sequence[dict[str, Any]], name: str) -> str:
+    return _number(statistics.median(one[name] or 0.0 for one in repeats))
+
+
+def _between(repeats: Sequence[dict[str, Any]], name: str) -> str:
+    """With the least and the most, where it was measured several times."""
+    if len(repeats) == 1:
+        return _number(repeats[0][name])
+    spread = spread_of_repeats([one[name] for one in repeats])
+    ends = f"{_number(spread['least'])} to {_number(spread['most'])}"
+    return f"{_number(spread['median'])} ({ends})"
 
 
 def load_text(result: dict[str, Any]) -> str:

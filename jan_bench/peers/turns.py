@@ -24,6 +24,9 @@ from jan_engine.errors import Unavailable
 
 __all__ = ["Match", "Results"]
 
+_LEAST_REQUESTS = 4
+_MOST_WARMUP = 8
+
 
 class Results(msgspec.Struct, kw_only=True):
     """Of so many streams: of each contestant, and of the ceiling, a row per round."""
@@ -43,7 +46,7 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
     n_output: int
     n_threads: int
     n_rounds: int
-    n_requests: int | None  # None: four for each stream
+    n_per_stream: int  # requests of a round; four in all at least
     seed: int
     scale: Scale
     folder: ResultFolder | None
@@ -108,8 +111,8 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
         load = Load(
             dataset=Dataset(n_input=self.n_input, n_output=self.n_output),
             points=(Point(concurrency=n_streams),),
-            n_prompts=self.n_requests or 4 * n_streams,
-            n_warmup=n_streams,
+            n_prompts=max(_LEAST_REQUESTS, self.n_per_stream * n_streams),
+            n_warmup=min(n_streams, _MOST_WARMUP),
             seed=self.seed + number,
         )
         found: list[Measured] = []

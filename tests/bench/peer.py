@@ -84,6 +84,8 @@ class Peer:
         self.heads: list[str] = []
         self.came_s: list[float] = []  # of perf_counter
         self.n_connections = 0
+        self.counts_at: tuple[str, str] | None = None  # the path, and the field of a text
+        self.counted: list[str] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.n_connections += 1
@@ -104,11 +106,27 @@ class Peer:
             return
         length = int(head.lower().partition("content-length:")[2].split()[0])
         body = json.loads(await reader.readexactly(length))
+        if "completions" not in head.partition("\r")[0]:
+            self._count(head.split()[1], body, writer)
+            return
         self.came_s.append(time.perf_counter())
         self.heads.append(head)
         self.bodies.append(body)
         await self.script(Answer(body, len(self.bodies) - 1, writer))
         await writer.drain()
+
+    def _count(self, path: str, body: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+        """Two tokens a word, in the words of whoever has the path."""
+        status, told = "404 Not Found", "{}"
+        if self.counts_at is not None and path == self.counts_at[0]:
+            text = str(body.get(self.counts_at[1], ""))
+            self.counted.append(text)
+            n = 2 * len(text.split())
+            counted = {"count": n} if path.endswith("/count") else {"tokens": list(range(n))}
+            status, told = "200 OK", json.dumps(counted)
+        head = f"HTTP/1.1 {status}\r\nContent-Length: {len(told)}\r\n"
+        writer.write(f"{head}Connection: close\r\n\r\n{told}".encode())
+        writer.close()
 
 
 @contextmanager

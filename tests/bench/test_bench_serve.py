@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sqlite3
+import statistics
 import subprocess
 import sys
 import time
@@ -72,6 +73,32 @@ def test_results_go_into_a_database(tmp_path: Path) -> None:
         ((command, result),) = connection.execute("SELECT command, result FROM jan_bench")
     assert command == "serve"
     assert json.loads(result)["request_rate"] == "inf"
+
+
+def test_repeats_tell_how_far_apart_they_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with peer(steady(0, 0.001)) as found:
+        flags = ("--concurrency", "1,2", "--repeats", "3", "--result-dir", str(tmp_path))
+        assert serve(found, *flags, "--result-filename", "a.json", "-o", "json") == 0
+        told = json.loads(capsys.readouterr().out)
+        assert serve(found, *flags, "-o", "md") == 0
+        table = capsys.readouterr().out.splitlines()
+        assert serve(found, "--repeats", "0") == 2
+    assert [one["jan_bench"]["repeat"] for one in told] == [1, 1, 2, 2, 3, 3]
+    of_one = [one["output_throughput"] for one in told[::2]]
+    spread = told[0]["jan_bench"]["over_repeats"]["output_throughput"]
+    assert (spread["n"], spread["least"], spread["most"]) == (3, min(of_one), max(of_one))
+    assert spread["std"] == pytest.approx(statistics.stdev(of_one))
+    assert told[0]["jan_bench"]["circumstances"]["repeats"] == 3
+    saved = json.loads((tmp_path / "a-1-at-once-repeat3.json").read_text())
+    assert saved == told[4]  # with what was known at the end
+    assert len(list(tmp_path.glob("a-*.json"))) == 6
+    assert [line.split(" | ")[:2] for line in table[2:]] == [
+        ["| 1 at once", "12"],
+        ["| 2 at once", "12"],
+    ]
+    assert all(" to " in line.split(" | ")[3] for line in table[2:])
 
 
 def test_a_person_sees_a_table(capsys: pytest.CaptureFixture[str]) -> None:

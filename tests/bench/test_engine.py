@@ -40,6 +40,8 @@ def test_the_usual_tests_and_all_that_is_known(
     assert circumstances["repeats"] == 2
     assert circumstances["seed"] == 1
     assert circumstances["flags"]["n_ubatch"] == [512]
+    assert circumstances["flags"]["flash_attn"] == [-1]
+    assert circumstances["flags"]["flash_attn_was"] == ["on"]  # what a CPU always has
     assert circumstances["models"][0]["quantization"] == "F32"
     with closing(sqlite3.connect(database)) as connection:
         joined = connection.execute(
@@ -50,6 +52,18 @@ def test_the_usual_tests_and_all_that_is_known(
         (row["n_prompt"], row["n_gen"], row["n_depth"]) for row in told
     ]
     assert json.loads(joined[0][3])["samples_ns"] == told[0]["samples_ns"]
+
+
+def test_what_was_left_open_is_told_as_it_came_out(
+    random_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = ("-p", "16", "-n", "0", "-r", "1", "--no-hash", "-o", "jsonl", "-t", "0")
+    for flags, flash in (((), ["on"]), (("-fa", "off"), ["off"]), (("-np", "2"), ["on"])):
+        assert jan(["bench", "engine", str(random_path), *few, *flags]) == 0
+        (told,) = map(json.loads, capsys.readouterr().out.splitlines())
+        flags_told = told["circumstances"]["flags"]
+        assert flags_told["flash_attn_was"] == flash
+        assert flags_told["n_threads"] == [told["n_threads"]] != [0]
 
 
 def test_streams_side_by_side(

@@ -47,6 +47,7 @@ def as_ours(row: dict[str, Any]) -> EngineResult:
     same = {name: row[name] for name in EngineTest.__struct_fields__ if name in row}
     settings = {**same, "model": row["model_filename"], "jan_kernels": True}
     return EngineResult(
+        flash=True,
         test=msgspec.convert(settings, EngineTest),
         model_type=row["model_type"],
         model_size=row["model_size"],

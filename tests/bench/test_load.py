@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from jan_bench.load.dataset import Dataset
@@ -314,8 +315,43 @@ def test_a_file_has_prompts_and_lengths(tmp_path: Path) -> None:
     path.write_text('[{"conversations": [{"from": "human", "value": "%s"}, {"value": "%s"}]}]')
     path.write_text(path.read_text() % ("word " * 20, "said " * 30))
     with peer(steady(0, 0)) as found:
-        measured(found, n_prompts=1, dataset=Dataset(name="sharegpt", path=path))
+        (one,) = measured(found, n_prompts=1, dataset=Dataset(name="sharegpt", path=path))
     assert found.bodies[2]["max_tokens"] == pytest.approx(30, abs=2)
+    assert one.lengths_by == "estimate"
     path.write_text("{")
     with peer(steady(0, 0)) as found, pytest.raises(InvalidRequest, match=r"^dataset_path: "):
         measured(found, n_prompts=1, dataset=Dataset(name="sharegpt", path=path))
+
+
+@pytest.mark.parametrize(
+    "counts_at",
+    [("/extras/tokenize/count", "input"), ("/tokenize", "content"), ("/tokenize", "prompt")],
+)
+def test_a_server_that_counts_texts_says_how_long_those_of_a_file_are(
+    tmp_path: Path, counts_at: tuple[str, str]
+) -> None:
+    path = tmp_path / "said.json"
+    pairs = [(f"ask {i} of you", "a b c d e " * (i + 1)) for i in range(20)]
+    told = [{"conversations": [{"value": q}, {"value": a}]} for q, a in pairs]
+    told.append({"conversations": [{"value": "of " * 900}, {"value": "much " * 200}]})  # too long
+    path.write_bytes(msgspec.json.encode(told))
+    with peer(steady(0, 0)) as found:
+        found.counts_at = counts_at
+        (one,) = measured(found, n_prompts=6, dataset=Dataset(name="sharegpt", path=path))
+    assert one.lengths_by == counts_at[0]
+    asked = {body["prompt"]: body["max_tokens"] for body in found.bodies[2:]}
+    assert len(asked) == 6
+    assert asked == {q: 2 * len(a.split()) for q, a in pairs if q in asked}
+    assert len(set(found.counted)) <= 1 + 2 * 7  # no more of the file than it took
+    assert len(found.counted) == len(set(found.counted))
+
+
+def test_repeats_ask_other_prompts_point_by_point() -> None:
+    with peer(steady(0, 0)) as found:
+        results = measured(
+            found, Point(concurrency=1), Point(concurrency=2), n_prompts=2, n_repeats=3
+        )
+    order = [(one.repeat, one.point.concurrency) for one in results]
+    assert order == [(1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (3, 2)]
+    prompts = [body["prompt"] for body in found.bodies[2:]]
+    assert len(set(prompts)) == 12

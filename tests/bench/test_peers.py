@@ -58,7 +58,7 @@ def test_all_are_asked_the_same_in_turns(
     alphabet_path: Path, checkout: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     flags = ["-m", str(alphabet_path), "--checkout", str(checkout), *FLAGS]
-    flags += ["-c", "2", "-n", "4", "--out", str(checkout / "turns")]
+    flags += ["-c", "2", "-n", "2", "--out", str(checkout / "turns")]
     assert main(["bench", "peers", *flags, "--rounds", "1"]) == 0
     table, _, end = capsys.readouterr().out.partition("\n\n")
     assert names(table) == [

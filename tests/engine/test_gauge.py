@@ -42,6 +42,13 @@ def rows(model: Model, tokens: list[int]) -> np.ndarray:
     return log_probabilities
 
 
+@pytest.mark.parametrize(("asked", "was"), [(None, True), (True, True), (False, False)])
+def test_it_tells_which_attention_kernel_there_is(
+    random_model: Model, asked: bool | None, was: bool
+) -> None:
+    assert Gauge(random_model, n_ctx=32, n_threads=1, flash_attention=asked).flash is was
+
+
 def test_each_token_is_scored_as_its_logits_say(random_model: Model, other_model: Model) -> None:
     (found,) = Lockstep(gauge(random_model), [gauge(other_model)]).score(WINDOW, 20)
     p, q = rows(random_model, WINDOW), rows(other_model, WINDOW)

@@ -67,8 +67,8 @@ cache_plan plan_cache(const cache_wish & wish) {
 
     // Past other lanes' cells the flash kernel skips; a plain product would compute them.
     const bool own_cells = shape.mode == kv_mode::streams || shape.n_lanes == 1;
-    plan.flash = wish.flash;
-    if (wish.flash < 0 && !wish.on_gpu && !wish.quantized && own_cells &&
+    plan.flash = wish.flash < 0 && wish.own_attention ? 1 : wish.flash;
+    if (plan.flash < 0 && !wish.on_gpu && !wish.quantized && own_cells &&
         shape.n_ctx <= most_ctx_without_flash) {
         plan.flash = 0;
         plan.timing_decides = !wish.recurrent;  // few layers of those attend, and lanes cannot be cut

@@ -16,6 +16,7 @@ struct cache_wish {
     int flash = -1;       // 0 plain products, 1 the flash kernel, -1 by what they cost
     bool quantized = false;
     bool on_gpu = false;
+    bool own_attention = false;  // as the flash kernel: csrc/kernels
     bool recurrent = false;
     int n_ctx_train = 0;
     uint64_t cell_bytes = 0;  // 0 = unknown: memory is then not looked at

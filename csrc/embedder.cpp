@@ -19,7 +19,8 @@ constexpr int most_ctx = 8192;   // by default: an input is computed in one pass
 }  // namespace
 
 embedder::embedder(std::shared_ptr<const model> source, const embedder_options & options)
-    : model_(std::move(source)), pool_(checked_n_threads(options.n_threads)), batch_{} {
+    : model_(std::move(source)), pool_(checked_n_threads(options.n_threads), model_->own_kernels()),
+      batch_{} {
     const model_facts facts = model_->facts();
     if (facts.vocab_only) {
         throw error(errc::unsupported_feature, "only the vocabulary of this model was loaded");

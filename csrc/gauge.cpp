@@ -78,7 +78,8 @@ void check(const model_facts & facts, const gauge_options & options) {
 }  // namespace
 
 gauge::gauge(std::shared_ptr<const model> source, const gauge_options & options)
-    : model_(std::move(source)), pool_(checked_n_threads(options.n_threads), options.poll), batch_{},
+    : model_(std::move(source)),
+      pool_(checked_n_threads(options.n_threads), model_->own_kernels(), options.poll), batch_{},
       random_(options.seed), n_ctx_(options.n_ctx), n_streams_(options.n_streams),
       n_batch_(std::max(options.n_batch, options.n_streams)), n_ubatch_(options.n_ubatch),
       n_wanted_(options.n_wanted), n_vocab_(llama_vocab_n_tokens(llama_model_get_vocab(model_->handle()))) {

@@ -55,6 +55,7 @@ cache_plan llama_forward::plan(const model & source, const forward_options & opt
     wish.flash = options.flash_attention;
     wish.quantized = ggml_is_quantized(type);
     wish.on_gpu = llama_supports_gpu_offload();
+    wish.own_attention = !wish.on_gpu && source.own_attention();
     wish.recurrent = facts.is_recurrent || facts.is_hybrid;
     wish.n_ctx_train = facts.n_ctx_train;
     auto n_numbers = static_cast<uint64_t>(options.n_cached_numbers);
@@ -77,7 +78,8 @@ llama_forward::llama_forward(std::shared_ptr<const model> source, const forward_
     const cache_plan planned = plan(*model_, options);
     shape_ = planned.shape;
     if (!pool_) {
-        pool_ = std::make_shared<thread_pool>(checked_n_threads(options.n_threads), options.poll);
+        pool_ = std::make_shared<thread_pool>(checked_n_threads(options.n_threads), model_->own_kernels(),
+                                              options.poll);
     }
 
     llama_context_params params = llama_context_default_params();

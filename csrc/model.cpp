@@ -6,6 +6,8 @@
 #include "kernels/matrix_switch.h"
 #include "log.h"
 
+#include <cstdlib>
+
 namespace jan {
 
 namespace {
@@ -77,7 +79,8 @@ std::shared_ptr<model> model::load(const load_options & options, load_progress &
                     reason);
     }
     progress.fraction = 1.0f;
-    return std::shared_ptr<model>(new model(handle, options.vocab_only));
+    return std::shared_ptr<model>(
+        new model(handle, options.vocab_only, options.matrix_kernels && options.repack));
 }
 
 std::shared_lock<std::shared_mutex> model::adapters_still() const {
@@ -113,6 +116,25 @@ model_facts model::facts() const {
     f.is_hybrid = llama_model_is_hybrid(m);
     f.is_diffusion = llama_model_is_diffusion(m);
     return f;
+}
+
+bool model::own_attention() const {
+    const int n = jan_own_attention_numbers();
+    if (!own_kernels_ || vocab_only_ || n == 0) {
+        return false;
+    }
+    const auto value = [this](const std::string & key) {
+        return text_of([&](char * out, size_t room) {
+            return llama_model_meta_val_str(handle_.get(), key.c_str(), out, room);
+        });
+    };
+    const std::string attention = value("general.architecture") + ".attention.";
+    const int n_head = llama_model_n_head(handle_.get());
+    const auto fits = [&](const char * key) {
+        const int n_numbers = std::atoi(value(attention + key).c_str());
+        return (n_numbers > 0 ? n_numbers : llama_model_n_embd(handle_.get()) / n_head) % n == 0;
+    };
+    return n_head > 0 && fits("key_length") && fits("value_length");
 }
 
 std::vector<std::pair<std::string, std::string>> model::metadata() const {

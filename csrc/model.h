@@ -67,6 +67,10 @@ class model {
     std::shared_lock<std::shared_mutex> adapters_still() const;
     std::unique_lock<std::shared_mutex> adapters_changing() const;
 
+    // Whether csrc/kernels may compute with it, where it can; and whether it can compute its attention.
+    bool own_kernels() const { return own_kernels_; }
+    bool own_attention() const;
+
     // Whether a forward pass has succeeded with that attention kernel; see trial.h.
     bool was_tried_out(bool flash) const { return tried_out_[flash]; }
     void note_tried_out(bool flash) const { tried_out_[flash] = true; }
@@ -76,10 +80,12 @@ class model {
         void operator()(llama_model * m) const { llama_model_free(m); }
     };
 
-    model(llama_model * handle, bool vocab_only) : handle_(handle), vocab_only_(vocab_only) {}
+    model(llama_model * handle, bool vocab_only, bool own_kernels)
+        : handle_(handle), vocab_only_(vocab_only), own_kernels_(own_kernels) {}
 
     std::unique_ptr<llama_model, deleter> handle_;
     bool vocab_only_;
+    bool own_kernels_;
     mutable std::atomic<bool> tried_out_[2]{};
     mutable std::mutex adapters_turn_;  // taken on the way to the next, so that nobody waits for ever
     mutable std::shared_mutex adapters_;

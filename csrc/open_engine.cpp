@@ -64,7 +64,8 @@ opened_engine open_engine(std::shared_ptr<const model> source, const forward_opt
                           const engine_options & running) {
     auto pieces = source->vocab().pieces();
     auto chains = std::make_unique<llama_chain_source>(llama_model_get_vocab(source->handle()));
-    const auto pool = std::make_shared<thread_pool>(checked_n_threads(options.n_threads), options.poll);
+    const auto pool = std::make_shared<thread_pool>(checked_n_threads(options.n_threads),
+                                                    source->own_kernels(), options.poll);
     opened_engine made;
     made.kernel = try_kernels(source, options, running, pool);
     forward_options chosen = options;

@@ -21,7 +21,7 @@ bool is_cancelled(void * flag) {
 }  // namespace
 
 runner::runner(std::shared_ptr<const model> source, const runner_options & options)
-    : model_(std::move(source)), pool_(checked_n_threads(options.n_threads)) {
+    : model_(std::move(source)), pool_(checked_n_threads(options.n_threads), model_->own_kernels()) {
     const model_facts facts = model_->facts();
     if (facts.vocab_only) {
         throw error(errc::unsupported_feature, "only the vocabulary of this model was loaded");

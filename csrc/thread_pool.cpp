@@ -2,6 +2,7 @@
 
 #include "abort_guard.h"
 #include "error.h"
+#include "kernels/matrix_switch.h"
 
 #include "ggml-backend.h"
 
@@ -22,7 +23,8 @@ template <class Function> Function cpu_function(const char * name) {
 
 }  // namespace
 
-thread_pool::thread_pool(int n_threads, int poll) : n_threads_(n_threads), handle_(nullptr) {
+thread_pool::thread_pool(int n_threads, bool own_attention, int poll)
+    : n_threads_(n_threads), own_attention_(own_attention), handle_(nullptr) {
     const abort_guard guard;  // upstream asserts that each thread starts
     ggml_threadpool_params params = ggml_threadpool_params_default(n_threads);
     params.poll = static_cast<uint32_t>(poll);
@@ -35,9 +37,15 @@ thread_pool::thread_pool(int n_threads, int poll) : n_threads_(n_threads), handl
     if (!handle_) {
         throw error(errc::backend_failure, "could not start " + std::to_string(n_threads) + " threads");
     }
+    if (!own_attention_) {
+        jan_own_attention_allow(handle_, false);
+    }
 }
 
 thread_pool::~thread_pool() {
+    if (!own_attention_) {
+        jan_own_attention_allow(handle_, true);
+    }
     cpu_function<decltype(&ggml_threadpool_free)>("ggml_threadpool_free")(handle_);
 }
 

@@ -12,8 +12,9 @@ class thread_pool {
     // vendor/llama.cpp/patient_wait.h one unit is some ten milliseconds, most of them napped away.
     static constexpr int usual_poll = 1;
 
-    // The creating thread counts as one of n_threads. Throws backend_failure.
-    explicit thread_pool(int n_threads, int poll = usual_poll);
+    // The creating thread counts as one of n_threads. Whether attention is computed by csrc/kernels, where
+    // that can, is a matter of who computes. Throws backend_failure.
+    thread_pool(int n_threads, bool own_attention, int poll = usual_poll);
     ~thread_pool();
     thread_pool(const thread_pool &) = delete;
     thread_pool & operator=(const thread_pool &) = delete;
@@ -23,6 +24,7 @@ class thread_pool {
 
   private:
     int n_threads_;
+    bool own_attention_;
     ggml_threadpool_t handle_;
 };
 

@@ -25,6 +25,9 @@ NAMES_THAT_SAY_NOTHING = {"util", "utils", "helper", "helpers", "common", "manag
 MAY_INCLUDE_UPSTREAM = {
     "abort_guard",
     "adapter",
+    "attention",
+    "attention_cells",
+    "attention_lanes",
     "backend",
     "buffer_type",  # csrc/kernels is compiled into upstream's CPU backend
     "cache_type",

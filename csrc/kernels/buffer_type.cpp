@@ -1,5 +1,6 @@
 #include "buffer_type.h"
 
+#include "attention.h"
 #include "matrix_switch.h"
 #include "multiply.h"
 
@@ -69,6 +70,9 @@ class matrix_buffers : public ggml::cpu::extra_buffer_type {
     }
 
     ggml::cpu::tensor_traits * get_tensor_traits(const ggml_tensor * op) override {
+        if (ggml::cpu::tensor_traits * attention = attention_of(op)) {
+            return attention;
+        }
         const bool multiplies = op->op == GGML_OP_MUL_MAT || op->op == GGML_OP_MUL_MAT_ID;
         return multiplies && is_ours(op->src[0]) ? &traits() : nullptr;
     }
@@ -165,6 +169,7 @@ ggml_backend_buffer_type_t matrix_buffer_type() {
         made.iface.get_alignment = alignment;
         made.iface.get_alloc_size = alloc_size;
         made.device = ggml_backend_reg_dev_get(ggml_backend_cpu_reg(), 0);
+        jan_own_attention_built(attention_numbers());
         made.context = static_cast<ggml::cpu::extra_buffer_type *>(new matrix_buffers);
         return made;
     }();

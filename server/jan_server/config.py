@@ -93,7 +93,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(description="layers on the GPU; -1: all", ge=-1, extra=_short("-ngl"))
     ] = -1
     jan_kernels: Annotated[
-        bool, Meta(description="matrix kernels of our own on the CPU; otherwise llama.cpp's")
+        bool,
+        Meta(
+            description="matrix and attention kernels of our own on the CPU; otherwise llama.cpp's"
+        ),
     ] = True
     cache_type: Annotated[
         Literal["f16", "q8_0", "q4_0"],

@@ -30,7 +30,7 @@ int main() {
               jan::load_progress progress;
               jan::model::load({}, progress);
           }) == jan::errc::backend_failure);
-    CHECK(code_of([] { jan::thread_pool pool(2); }) == jan::errc::backend_failure);
+    CHECK(code_of([] { jan::thread_pool pool(2, true); }) == jan::errc::backend_failure);
 
     const fs::path folder = fs::temp_directory_path() / "jan-test-backend";
     fs::remove_all(folder);

@@ -77,6 +77,15 @@ void test_the_kernel_follows_the_layout() {
     wish.flash = 1;
     CHECK(plan_cache(wish).flash == 1);
     wish.on_gpu = false;
+    for (const int n_lanes : {1, 4}) {  // ours is better whatever the layout
+        cache_wish own;
+        own.n_lanes = n_lanes;
+        own.n_ctx = 4096;
+        own.own_attention = true;
+        CHECK(plan_cache(own).flash == 1 && !plan_cache(own).timing_decides);
+        own.flash = 0;
+        CHECK(plan_cache(own).flash == 0);
+    }
     for (const int asked : {0, 1}) {  // who asks is not second-guessed
         wish.flash = asked;
         CHECK(plan_cache(wish).flash == asked && !plan_cache(wish).timing_decides);

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import platform
 from pathlib import Path
 
 import pytest
 
 from jan_engine import LLM, AttentionKernel, EngineOptions, KernelReason, KvMode, Model
-from tests import architectures
+from tests import architectures, models
 
 
 def options(**changes: object) -> EngineOptions:
@@ -16,10 +17,27 @@ def options(**changes: object) -> EngineOptions:
     return EngineOptions(**fields)  # type: ignore[arg-type]
 
 
+@pytest.fixture(scope="module")
+def upstreams(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """Computed by kernels of which either may be the better."""
+    path = models.write_alphabet(tmp_path_factory.mktemp("kernel") / "alphabet.gguf")
+    return Model(path, matrix_kernels=False)
+
+
+@pytest.mark.skipif(
+    platform.machine() not in {"x86_64", "AMD64"}, reason="ours is written for x86 so far"
+)
+@pytest.mark.parametrize("n_parallel", [1, 4])
+def test_ours_is_taken_untimed(alphabet: Model, n_parallel: int) -> None:
+    with LLM(alphabet, options(n_parallel=n_parallel)) as llm:
+        kernel = llm.attention_kernel
+    assert (kernel.flash, kernel.reason, kernel.n_rounds) == (True, KernelReason.GIVEN, 0)
+
+
 def test_both_are_timed_and_the_better_is_taken(
-    alphabet: Model, caplog: pytest.LogCaptureFixture
+    upstreams: Model, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.INFO, "jan_engine.kernel"), LLM(alphabet, options()) as llm:
+    with caplog.at_level(logging.INFO, "jan_engine.kernel"), LLM(upstreams, options()) as llm:
         kernel = llm.attention_kernel
         assert llm.generate(["a"])[0].text.startswith("bcd")
     assert kernel.reason is KernelReason.TIMED
@@ -33,12 +51,12 @@ def test_both_are_timed_and_the_better_is_taken(
 
 
 def test_what_was_timed_is_remembered(
-    alphabet: Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    upstreams: Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("JAN_CACHE_DIR", str(tmp_path / "of" / "mine"))
 
     def kernel_with(**changes: object) -> AttentionKernel:
-        with LLM(alphabet, options(**changes)) as llm:
+        with LLM(upstreams, options(**changes)) as llm:
             assert llm.generate(["x"])[0].text == "yz"
             return llm.attention_kernel
 
@@ -59,20 +77,20 @@ def test_what_was_timed_is_remembered(
 
 
 @pytest.mark.parametrize("flash", [False, True])
-def test_who_asks_for_one_gets_it(alphabet: Model, flash: bool) -> None:
-    with LLM(alphabet, options(flash_attention=flash)) as llm:
+def test_who_asks_for_one_gets_it(upstreams: Model, flash: bool) -> None:
+    with LLM(upstreams, options(flash_attention=flash)) as llm:
         kernel = llm.attention_kernel
     assert (kernel.flash, kernel.reason, kernel.n_rounds) == (flash, KernelReason.GIVEN, 0)
 
 
-def test_without_time_for_it_the_products_are_plain(alphabet: Model) -> None:
-    with LLM(alphabet, options(calibrate_s=0)) as llm:
+def test_without_time_for_it_the_products_are_plain(upstreams: Model) -> None:
+    with LLM(upstreams, options(calibrate_s=0)) as llm:
         kernel = llm.attention_kernel
     assert (kernel.flash, kernel.reason) == (False, KernelReason.UNTIMED)
 
 
-def test_a_layout_that_one_kernel_is_made_for_is_not_timed(alphabet: Model) -> None:
-    with LLM(alphabet, options(kv_mode=KvMode.UNIFIED)) as llm:
+def test_a_layout_that_one_kernel_is_made_for_is_not_timed(upstreams: Model) -> None:
+    with LLM(upstreams, options(kv_mode=KvMode.UNIFIED)) as llm:
         kernel = llm.attention_kernel
     assert (kernel.flash, kernel.reason) == (None, KernelReason.GIVEN)
 
@@ -87,9 +105,10 @@ def test_a_model_without_attention_is_not_timed(tmp_path: Path) -> None:
     ("n_parallel", "n_ubatch", "n_timed"), [(40, 64, 32), (8, 8, 8), (1, 512, 1)]
 )
 def test_any_number_of_lanes_and_rows_is_timed(
-    random_model: Model, n_parallel: int, n_ubatch: int, n_timed: int
+    random_path: Path, n_parallel: int, n_ubatch: int, n_timed: int
 ) -> None:
-    with LLM(random_model, options(n_parallel=n_parallel, n_ubatch=n_ubatch)) as llm:
+    model = Model(random_path, matrix_kernels=False)
+    with LLM(model, options(n_parallel=n_parallel, n_ubatch=n_ubatch)) as llm:
         kernel = llm.attention_kernel
         assert all(answer.tokens for answer in llm.generate(["abc"] * 41, max_tokens=4))
     assert (kernel.reason, kernel.n_lanes, kernel.failure) == (KernelReason.TIMED, n_timed, "")
@@ -99,7 +118,8 @@ def test_any_number_of_lanes_and_rows_is_timed(
 def test_windows_and_experts_are_timed_too(
     tmp_path: Path, architecture: architectures.Architecture
 ) -> None:
-    model = Model(architectures.write(tmp_path / "model.gguf", architecture))
+    path = architectures.write(tmp_path / "model.gguf", architecture)
+    model = Model(path, matrix_kernels=False)
     with LLM(model, options(n_ctx=1024)) as llm:
         kernel = llm.attention_kernel
         assert llm.generate([[5, 6, 7]], max_tokens=4)[0].finish.usage.n_generated > 0

@@ -15,7 +15,8 @@ import httpx
 from tests.server.running import Running
 from tests.server.several import NAMES, WORDS, pool_of, wait_for
 
-SECONDS = 4
+SECONDS, AT_MOST_S = 4, 60  # the latter where a machine is too slow for enough answers
+ENOUGH = 21
 MAY_BE_SAID = {"model_not_ready", "service_unavailable"}
 
 
@@ -27,7 +28,9 @@ class Caller:
 
     async def call(self, until_s: float) -> None:
         async with httpx.AsyncClient(base_url=self._url, timeout=60) as client:
-            while time.monotonic() < until_s:
+            while time.monotonic() < until_s or (
+                self._said["answered"] < ENOUGH and time.monotonic() < until_s - SECONDS + AT_MOST_S
+            ):
                 name = self._draw.choice(NAMES)
                 what = self._draw.choice(
                     [self._ask, self._ask, self._read, self._leave, self._turn]
@@ -81,5 +84,5 @@ def test_a_storm_of_callers_leaves_nothing_behind(speakers: Path, tmp_path: Path
 
         asyncio.run(storm())
         wait_for(lambda: not server.pool.residents(), "a model is still held")
-    assert said["answered"] > 20
+    assert said["answered"] >= ENOUGH
     assert said["left"]

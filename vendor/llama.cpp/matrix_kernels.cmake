@@ -4,6 +4,7 @@ set(kernels "${CMAKE_CURRENT_SOURCE_DIR}/../../csrc/kernels")
 target_sources(ggml-base PRIVATE ${kernels}/matrix_switch.cpp)
 set(kernel_sources
     ${kernels}/activations.cpp
+    ${kernels}/attention.cpp
     ${kernels}/buffer_type.cpp
     ${kernels}/formats.cpp
     ${kernels}/multiply.cpp

@@ -22,10 +22,12 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     engine: list[Row] = []  # llama-bench's: one test
     batched: list[Row] = []  # llama-batched-bench's
     quality: list[Row] = []  # a model's file beside its figures
+    roofline: list[Row] = []  # products of one type and number of columns
 
     @property
     def n_rows(self) -> int:
-        return len(self.serve) + len(self.engine) + len(self.batched) + len(self.quality)
+        kinds = (self.serve, self.engine, self.batched, self.quality, self.roofline)
+        return sum(len(rows) for rows in kinds)
 
 
 def read_results(paths: Sequence[Path], field: str = "result") -> Results:
@@ -39,6 +41,8 @@ def read_results(paths: Sequence[Path], field: str = "result") -> Results:
                 found.engine.append(row)
             elif "speed_tg" in row and "pl" in row:
                 found.batched.append(row)
+            elif "limit_gops" in row and "n_columns" in row:
+                found.roofline.append(row)
             elif isinstance(row.get("rows"), list) and "n_windows" in row:
                 found.quality.extend(cast("list[Row]", row["rows"]))
             else:

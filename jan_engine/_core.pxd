@@ -302,6 +302,37 @@ cdef extern from "gauge.h" namespace "jan" nogil:
         int n_threads()
 
 
+cdef extern from "machine_limits.h" namespace "jan" nogil:
+    cdef cppclass machine_limits:
+        int n_threads
+        double byte_gops
+        double read_gbs
+        string instruction
+
+    machine_limits measure_limits(int n_threads, const atomic_bool & cancel) except +raise_jan_error
+
+
+cdef extern from "product_times.h" namespace "jan" nogil:
+    cdef cppclass timed_product:
+        string type
+        int64_t width
+        int64_t n_rows
+        int64_t n_columns
+        int n_threads
+        int n_repeats
+
+    cdef cppclass product_times:
+        vector[int64_t] ours_ns
+        vector[int64_t] upstreams_ns
+        uint64_t our_bytes
+        uint64_t upstreams_bytes
+        string upstreams_buffer
+
+    product_times time_product(
+        const timed_product & asked, const atomic_bool & cancel
+    ) except +raise_jan_error
+
+
 cdef extern from "divergence.h" namespace "jan" nogil:
     cdef cppclass token_divergence:
         double base_nll

@@ -128,6 +128,17 @@ class Lockstep:
         self, window: list[int], n_unscored: int, progress: Progress
     ) -> list[list[tuple[float, float, float, bool]]]: ...
 
+def limits_of_machine(n_threads: int, progress: Progress) -> dict[str, object]: ...
+def times_of_product(
+    type_name: bytes,
+    progress: Progress,
+    *,
+    width: int,
+    n_rows: int,
+    n_columns: int,
+    n_threads: int,
+    n_repeats: int,
+) -> dict[str, object]: ...
 def quantize_file(
     source: bytes,
     target: bytes,

@@ -487,6 +487,47 @@ cdef class Lockstep:
         ]
 
 
+def limits_of_machine(int n_threads, Progress progress not None) -> dict[str, object]:
+    cdef machine_limits found
+    with nogil:
+        found = measure_limits(n_threads, dereference(progress.shared).cancel)
+    return {
+        "n_threads": found.n_threads,
+        "byte_gops": found.byte_gops,
+        "read_gbs": found.read_gbs,
+        "instruction": _text(found.instruction),
+    }
+
+
+def times_of_product(
+    bytes type_name not None,
+    Progress progress not None,
+    *,
+    int width,
+    int n_rows,
+    int n_columns,
+    int n_threads,
+    int n_repeats,
+) -> dict[str, object]:
+    cdef timed_product asked
+    cdef product_times found
+    asked.type = type_name
+    asked.width = width
+    asked.n_rows = n_rows
+    asked.n_columns = n_columns
+    asked.n_threads = n_threads
+    asked.n_repeats = n_repeats
+    with nogil:
+        found = time_product(asked, dereference(progress.shared).cancel)
+    return {
+        "ours_ns": found.ours_ns,
+        "upstreams_ns": found.upstreams_ns,
+        "our_bytes": found.our_bytes,
+        "upstreams_bytes": found.upstreams_bytes,
+        "upstreams_buffer": _text(found.upstreams_buffer),
+    }
+
+
 def quantize_file(
     bytes source not None,
     bytes target not None,

@@ -3,6 +3,7 @@
 #include "attention.h"
 #include "matrix_switch.h"
 #include "multiply.h"
+#include "variant_loops.h"
 
 #include "ggml-backend-impl.h"
 #include "ggml-cpu.h"
@@ -177,6 +178,7 @@ ggml_backend_buffer_type_t matrix_buffer_type() {
 }
 
 ggml_backend_buffer_type_t before_repacking(std::vector<ggml_backend_buffer_type_t> & list) {
+    jan_machine_loops_offer(&loops_of_variant());  // only the variant that is used comes here
     const ggml_backend_buffer_type_t ours = matrix_buffer_type();
     if (ours && std::find(list.begin(), list.end(), ours) == list.end()) {
         list.push_back(ours);

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
 from jan_bench.circumstances import Circumstances, circumstances
+from jan_bench.cli.aloud import say, say_if_busy
 from jan_bench.cli.engine_flags import engine_parser, grid_of
 from jan_bench.cli.named_model import FindModel
 from jan_bench.cli.places import require_places
+from jan_bench.cli.roofline import run_roofline
 from jan_bench.engine.batched import BATCHED_FORMATS, batched_row
 from jan_bench.engine.formats import FORMATS, json_row
 from jan_bench.engine.grid import EngineGrid, EngineTest, all_tests
@@ -25,12 +26,13 @@ from jan_engine.errors import InvalidRequest
 
 __all__ = ["run"]
 
-_BUSY_SHARE = 0.25  # of the cores, wanted by others
 _UNSTEADY = 0.05  # of the mean
 
 
 def run(arguments: list[str], find_model: FindModel) -> int:
     asked = engine_parser().parse_intermixed_args(arguments)
+    if asked.roofline:
+        return run_roofline(asked)
     grid = grid_of(asked, find_model)
     tests = list(all_tests(grid))
     if not tests:
@@ -47,7 +49,7 @@ def run(arguments: list[str], find_model: FindModel) -> int:
         seed=asked.seed,
         cache_policy="empty before each repeat; up to the depth restored from a copy",
     )
-    _say_if_busy(under)
+    say_if_busy(under)
     require_places(asked, under)
     output = formats[asked.output](under, grid)
     write_out(output.head(), None)
@@ -73,7 +75,7 @@ def run(arguments: list[str], find_model: FindModel) -> int:
 def _announced(tests: Sequence[EngineTest], *, aloud: bool) -> Iterator[EngineTest]:
     for number, test in enumerate(tests):
         if aloud:
-            _say(f"{number + 1}/{len(tests)}: {Path(test.model).name} {test.name}")
+            say(f"{number + 1}/{len(tests)}: {Path(test.model).name} {test.name}")
         yield test
 
 
@@ -101,22 +103,10 @@ def _stored(result: EngineResult, under: Circumstances) -> StoredResult:
     )
 
 
-def _say_if_busy(under: Circumstances) -> None:
-    if under.machine.load > _BUSY_SHARE * under.machine.cores_allowed:
-        _say(
-            f"note: others wanted {under.machine.load:.1f} of {under.machine.cores_allowed} cores "
-            "during the last minute; figures may be low"
-        )
-
-
 def _say_if_unsteady(result: EngineResult) -> None:
     mean, deviation = spread(result.samples_ts)
     if deviation > _UNSTEADY * mean:
-        _say(
+        say(
             f"note: {result.test.name} varied by {deviation / mean:.0%} between repeats; "
             "compare it with nothing closer than that"
         )
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

@@ -9,9 +9,10 @@ from typing import Any, Protocol
 from jan_bench.cli.named_model import FindModel
 from jan_bench.engine.grid import EngineGrid
 from jan_bench.engine.lists import parse_numbers, parse_words
+from jan_bench.engine.roofline import RooflineGrid
 from jan_engine.errors import InvalidRequest
 
-__all__ = ["CACHE_TYPES", "FLASH", "engine_parser", "grid_of"]
+__all__ = ["CACHE_TYPES", "FLASH", "engine_parser", "grid_of", "roofline_grid_of"]
 
 CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl")
 FLASH = {"auto": -1, "-1": -1, "off": 0, "0": 0, "on": 1, "1": 1}
@@ -51,6 +52,14 @@ def engine_parser() -> argparse.ArgumentParser:
         const="0",
         help="upstream's, as llama-bench has",
     )
+    roof = parser.add_argument_group(
+        "matrix kernels alone, without a model: ours and upstream's against the machine's limits"
+    )
+    roof.add_argument("--roofline", action="store_true", help="time products; of the above, -t")
+    _add(roof, "--types", text=f"of weights ({', '.join(RooflineGrid().types)})")
+    _add(roof, "--columns", text="of activations: tokens, or streams, of a pass (1 to 256)")
+    roof.add_argument("--width", type=_at_least_one, metavar="N", help="weights of a row (2048)")
+    roof.add_argument("--rows", type=_at_least_one, metavar="N", help="(49152: from memory)")
     how = parser.add_argument_group("how often, and where to")
     how.add_argument("-r", "--repetitions", type=_at_least_one, default=5, metavar="N", help="(5)")
     how.add_argument("--no-warmup", action="store_true", help="time the first run too")
@@ -87,6 +96,23 @@ def grid_of(asked: argparse.Namespace, find_model: FindModel) -> EngineGrid:
         flash_attn=parse_words("flash-attn", asked.flash_attn or ["auto"], FLASH),
         poll=parse_numbers("poll", asked.poll or ["1"]),
         jan_kernels=parse_words("jan-kernels", asked.jan_kernels or ["1"], _SWITCH),
+    )
+
+
+def roofline_grid_of(asked: argparse.Namespace) -> RooflineGrid:
+    """Raises InvalidRequest."""
+    usual = RooflineGrid()
+    if asked.models or asked.model:
+        raise InvalidRequest("model: --roofline times products of its own")
+    types = [text.strip() for text in ",".join(asked.types).split(",") if text.strip()]
+    return RooflineGrid(
+        types=types or usual.types,
+        n_columns=parse_numbers("columns", asked.columns, least=1)
+        if asked.columns
+        else usual.n_columns,
+        width=asked.width or usual.width,
+        n_rows=asked.rows or usual.n_rows,
+        n_threads=parse_numbers("threads", asked.threads or ["0"]),
     )
 
 

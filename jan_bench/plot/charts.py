@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from jan_bench.plot.chart import Chart, Series, Span, pareto_front
+from jan_bench.plot.rooflines import rooflines
 from jan_bench.results import Results, Row, load_name, server_names
 
 __all__ = ["charts_of"]
@@ -25,6 +26,7 @@ def charts_of(results: Results) -> list[Chart]:
     found += _timeline(results.serve)
     found += _engine(results.engine)
     found += _quality(results)
+    found += rooflines(results.roofline)
     return found
 
 

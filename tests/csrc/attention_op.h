@@ -3,6 +3,7 @@
 #pragma once
 
 #include "matrix_product.h"
+#include "open_backends.h"
 
 #include "kernels/matrix_switch.h"
 
@@ -10,6 +11,8 @@
 
 #include <algorithm>
 #include <cmath>
+
+namespace matrix = jan::matrix;
 
 namespace attention {
 

@@ -13,6 +13,8 @@
 #include <iostream>
 #include <string>
 
+namespace matrix = jan::matrix;
+
 namespace {
 
 constexpr int64_t most_columns = 65;

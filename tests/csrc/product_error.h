@@ -2,11 +2,12 @@
 #pragma once
 
 #include "matrix_product.h"
+#include "open_backends.h"
 
 #include <algorithm>
 #include <cmath>
 
-namespace matrix {
+namespace jan::matrix {
 
 // Those that we have kernels for.
 constexpr ggml_type types[] = {GGML_TYPE_Q4_K,   GGML_TYPE_Q6_K,  GGML_TYPE_Q5_K, GGML_TYPE_Q8_0,
@@ -115,4 +116,4 @@ struct errors {
     double ours, upstreams;
 };
 
-}  // namespace matrix
+}  // namespace jan::matrix

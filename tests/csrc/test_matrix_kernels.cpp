@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+namespace matrix = jan::matrix;
+
 namespace {
 
 using matrix::errors;

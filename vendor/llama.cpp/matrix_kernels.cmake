@@ -1,14 +1,16 @@
 # Our matrix kernels (csrc/kernels) into every CPU variant, each compiled with its variant's flags, and
-# the switch that turns them off for a load into the library that all have in common.
+# into the library that all have in common the switch that turns them off for a load, and the place where
+# a variant leaves its loops for measuring.
 set(kernels "${CMAKE_CURRENT_SOURCE_DIR}/../../csrc/kernels")
-target_sources(ggml-base PRIVATE ${kernels}/matrix_switch.cpp)
+target_sources(ggml-base PRIVATE ${kernels}/machine_loops.cpp ${kernels}/matrix_switch.cpp)
 set(kernel_sources
     ${kernels}/activations.cpp
     ${kernels}/attention.cpp
     ${kernels}/buffer_type.cpp
     ${kernels}/formats.cpp
     ${kernels}/multiply.cpp
-    ${kernels}/pack.cpp)
+    ${kernels}/pack.cpp
+    ${kernels}/variant_loops.cpp)
 foreach(backend IN LISTS GGML_AVAILABLE_BACKENDS)
     if(backend MATCHES "^ggml-cpu")
         target_sources(${backend} PRIVATE ${kernel_sources})

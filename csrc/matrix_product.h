@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-namespace matrix {
+namespace jan::matrix {
 
 struct shape {
     ggml_type type;
@@ -22,12 +22,6 @@ struct shape {
     int64_t n_used = 0;
     bool input_per_use = false;
 };
-
-// The best variant that the folder has; what upstream says meanwhile, and later, is not for us.
-inline void open_backends(const char * folder) {
-    ggml_log_set([](ggml_log_level, const char *, void *) {}, nullptr);
-    ggml_backend_load_all_from_path(folder);
-}
 
 inline ggml_backend_dev_t cpu() { return ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU); }
 
@@ -153,4 +147,4 @@ inline std::vector<uint8_t> quantised_weights(ggml_type type, int64_t k, int64_t
     return blocks;
 }
 
-}  // namespace matrix
+}  // namespace jan::matrix

@@ -105,6 +105,7 @@ class FinishReason(StrEnum):
     FAILED = "failed"
 
 
+_KERNELS = 2  # one more with every change to csrc/kernels that may change which is the better
 _REASONS = tuple(FinishReason)  # enum class finish_reason in csrc/request.h, in its order
 
 
@@ -245,7 +246,7 @@ def _kernel_key(model: Model, options: EngineOptions) -> str:
     rest = [options.kv_mode.value, options.cache_type, options.token_gap_s, options.slowdown]
     where = [device.description for device in devices()]
     how = [model.n_gpu_layers, model.matrix_kernels]
-    parts = [build_info(), where, how, model.facts, running, rest]
+    parts = [_KERNELS, build_info(), where, how, model.facts, running, rest]
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
 

@@ -154,6 +154,7 @@ def test_without_a_model_there_is_nothing_to_do(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().err == "error: model: there is none to time\n"
 
 
+@pytest.mark.unsanitized  # ThreadSanitizer holds signals back while a thread waits
 def test_ctrl_c_ends_it_at_once(random_path: Path) -> None:
     command = [*JAN, "engine", str(random_path), "--no-hash", "-p", "0", "-n", "10000000"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:

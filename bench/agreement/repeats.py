@@ -35,12 +35,13 @@ def main() -> int:
     parser.add_argument("family", choices=sorted(FAMILIES))
     parser.add_argument("type", nargs="?", default="Q4_K_M")
     parser.add_argument("--pairs", type=int, default=10)
-    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--repetitions", type=int, help="instead of as many as it takes by itself")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--keep", type=Path, help="where runs are added; those there count")
     asked = parser.parse_args()
     model = model_path(asked.family, asked.type)
-    command = (*OURS, "-m", str(model), "-t", str(asked.threads), "-r", str(asked.repetitions))
+    often = () if asked.repetitions is None else ("-r", str(asked.repetitions))
+    command = (*OURS, "-m", str(model), "-t", str(asked.threads), *often)
     runs: list[Run] = []
     if asked.keep is not None and asked.keep.exists():
         runs = list(msgspec.json.Decoder(Run).decode_lines(asked.keep.read_bytes()))
@@ -50,7 +51,8 @@ def main() -> int:
         if asked.keep is not None:
             with asked.keep.open("ab") as file:
                 file.write(msgspec.json.encode(runs[-1]) + b"\n")
-    print(f"{model.name}, {asked.threads} threads, {asked.repetitions} repeats in a run\n")
+    number = asked.repetitions or "its own number of"
+    print(f"{model.name}, {asked.threads} threads, {number} repeats in a run\n")
     print("| test | pairs of runs | agree | apart, median | both deviations, median |")
     print("| --- | --- | --- | --- | --- |")
     pairs = list(zip(runs[::2], runs[1::2], strict=False))

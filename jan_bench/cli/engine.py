@@ -10,7 +10,7 @@ import msgspec
 
 from jan_bench.circumstances import Circumstances, circumstances
 from jan_bench.cli.aloud import say, say_if_busy
-from jan_bench.cli.engine_flags import engine_parser, grid_of
+from jan_bench.cli.engine_flags import engine_parser, grid_of, patience_of
 from jan_bench.cli.named_model import FindModel
 from jan_bench.cli.places import require_places
 from jan_bench.cli.roofline import run_roofline
@@ -40,11 +40,12 @@ def run(arguments: list[str], find_model: FindModel) -> int:
     formats = BATCHED_FORMATS if grid.n_streams else FORMATS
     if asked.output not in formats:
         raise InvalidRequest(f"output: -np has no {asked.output}: one of {', '.join(formats)}")
+    patience = patience_of(asked)
     under = circumstances(
         "engine",
         models=[read_model_file(Path(path), hashed=asked.hashed) for path in grid.models],
-        flags=msgspec.to_builtins(grid),
-        repeats=asked.repetitions,
+        flags=msgspec.to_builtins(grid) | {"least_s": patience.least_s},
+        repeats=patience.repeats,
         warm_up="none" if asked.no_warmup else "the prompt once, then one token",
         seed=asked.seed,
         cache_policy="empty before each repeat; up to the depth restored from a copy",
@@ -57,7 +58,7 @@ def run(arguments: list[str], find_model: FindModel) -> int:
     try:
         for result in run_tests(
             _announced(tests, aloud=asked.progress),
-            repeats=asked.repetitions,
+            patience=patience,
             warm_up=not asked.no_warmup,
             seed=asked.seed,
             delay_s=asked.delay,

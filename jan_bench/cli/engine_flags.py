@@ -10,9 +10,10 @@ from jan_bench.cli.named_model import FindModel
 from jan_bench.engine.grid import EngineGrid
 from jan_bench.engine.lists import parse_numbers, parse_words
 from jan_bench.engine.roofline import RooflineGrid
+from jan_bench.engine.runs import Patience
 from jan_engine.errors import InvalidRequest
 
-__all__ = ["CACHE_TYPES", "FLASH", "engine_parser", "grid_of", "roofline_grid_of"]
+__all__ = ["CACHE_TYPES", "FLASH", "engine_parser", "grid_of", "patience_of", "roofline_grid_of"]
 
 CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl")
 FLASH = {"auto": -1, "-1": -1, "off": 0, "0": 0, "on": 1, "1": 1}
@@ -61,7 +62,13 @@ def engine_parser() -> argparse.ArgumentParser:
     roof.add_argument("--width", type=_at_least_one, metavar="N", help="weights of a row (2048)")
     roof.add_argument("--rows", type=_at_least_one, metavar="N", help="(49152: from memory)")
     how = parser.add_argument_group("how often, and where to")
-    how.add_argument("-r", "--repetitions", type=_at_least_one, default=5, metavar="N", help="(5)")
+    how.add_argument(
+        "-r",
+        "--repetitions",
+        type=_at_least_one,
+        metavar="N",
+        help="of each test (5, and more while all are done in less than ten seconds)",
+    )
     how.add_argument("--no-warmup", action="store_true", help="time the first run too")
     how.add_argument("--delay", type=float, default=0, metavar="S", help="between tests (0)")
     how.add_argument("--seed", type=int, default=1, metavar="N", help="of the random tokens (1)")
@@ -71,6 +78,11 @@ def engine_parser() -> argparse.ArgumentParser:
     how.add_argument("--save", type=Path, metavar="FILE", help="all of it as JSON, too")
     how.add_argument("--db", type=Path, metavar="FILE", help="and into this SQLite file")
     return parser
+
+
+def patience_of(asked: argparse.Namespace) -> Patience:
+    """Of what was left open, as many repeats as tell a machine's drift from a test's result."""
+    return Patience() if asked.repetitions is None else Patience(asked.repetitions, 0)
 
 
 def grid_of(asked: argparse.Namespace, find_model: FindModel) -> EngineGrid:

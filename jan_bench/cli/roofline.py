@@ -9,7 +9,7 @@ import msgspec
 
 from jan_bench.circumstances import Circumstances, circumstances
 from jan_bench.cli.aloud import say, say_if_busy
-from jan_bench.cli.engine_flags import roofline_grid_of
+from jan_bench.cli.engine_flags import patience_of, roofline_grid_of
 from jan_bench.cli.places import require_places
 from jan_bench.engine.roofline import (
     ROOFLINE_FORMATS,
@@ -32,10 +32,11 @@ def run_roofline(asked: argparse.Namespace) -> int:
     if asked.output not in ROOFLINE_FORMATS:
         known = ", ".join(ROOFLINE_FORMATS)
         raise InvalidRequest(f"output: --roofline has no {asked.output}: one of {known}")
+    n_repeats = patience_of(asked).repeats
     under = circumstances(
         "engine",
         flags={"roofline": msgspec.to_builtins(grid)},
-        repeats=asked.repetitions,
+        repeats=n_repeats,
         warm_up="each product once",
     )
     say_if_busy(under)
@@ -50,7 +51,7 @@ def run_roofline(asked: argparse.Namespace) -> int:
                 limits = limits.best(machine_limits(n_threads))
                 tests = tests_of(type_name, grid, limits.n_threads)
                 shown = _announced(tests, aloud=asked.progress)
-                for result in time_products(shown, limits, repeats=asked.repetitions):
+                for result in time_products(shown, limits, repeats=n_repeats):
                     results.append(result)
                     write_out(output.row(result), None)
     finally:  # whatever ends it, what there is by then is kept

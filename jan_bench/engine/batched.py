@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -13,6 +13,7 @@ import msgspec
 from jan_bench.circumstances import Circumstances
 from jan_bench.engine.formats import Output
 from jan_bench.engine.grid import EngineGrid, EngineTest
+from jan_bench.engine.json_rows import JsonLines, JsonRows
 from jan_bench.engine.row import commit
 from jan_bench.engine.runs import EngineResult, resolved, spread
 
@@ -80,6 +81,11 @@ def _speed(n_tokens: int, seconds: float) -> float:
     return n_tokens / seconds if n_tokens else 0.0
 
 
+def _told(under: Circumstances, result: EngineResult) -> dict[str, Any]:
+    circumstances = msgspec.to_builtins(resolved(under, [result]))
+    return {**batched_row(result, under), "circumstances": circumstances}
+
+
 class _Of:
     def __init__(self, under: Circumstances, _: EngineGrid) -> None:
         self.under = under
@@ -94,11 +100,6 @@ class _Of:
     def fields(self, result: EngineResult) -> dict[str, Any]:
         self.n_rows += 1
         return batched_row(result, self.under)
-
-    def json(self, result: EngineResult) -> str:
-        under = resolved(self.under, [result])
-        told = {**self.fields(result), "circumstances": msgspec.to_builtins(under)}
-        return json.dumps(told, ensure_ascii=False)
 
 
 class _Markdown(_Of):
@@ -129,7 +130,7 @@ class _Markdown(_Of):
 
     def foot(self) -> str:
         build = f"jan-engine {self.under.build.version} ({self.under.build.llama_cpp_build})"
-        return f"\nmeans of {self.under.repeats} repeats; build: {build}\n"
+        return f"\nmeans of {self.under.repeats} repeats or more; build: {build}\n"
 
 
 _RULES = "-|-".join("-" * width for _, width in _COLUMNS)
@@ -148,23 +149,6 @@ def _settings(result: EngineResult) -> str:
     )
 
 
-class _Json(_Of):
-    def head(self) -> str:
-        return "[\n"
-
-    def row(self, result: EngineResult) -> str:
-        before = ",\n" if self.n_rows else ""
-        return before + "  " + self.json(result)
-
-    def foot(self) -> str:
-        return "\n]\n"
-
-
-class _JsonLines(_Of):
-    def row(self, result: EngineResult) -> str:
-        return self.json(result) + "\n"
-
-
 class _Csv(_Of):
     def row(self, result: EngineResult) -> str:
         is_first = self.n_rows == 0
@@ -179,7 +163,7 @@ class _Csv(_Of):
 
 BATCHED_FORMATS: dict[str, Callable[[Circumstances, EngineGrid], Output]] = {
     "md": _Markdown,
-    "json": _Json,
-    "jsonl": _JsonLines,
+    "json": lambda under, _: JsonRows(partial(_told, under)),
+    "jsonl": lambda under, _: JsonLines(partial(_told, under)),
     "csv": _Csv,
 }

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from jan_bench.circumstances import Circumstances
+from jan_bench.engine.json_rows import JsonLines, JsonRows
 from jan_engine.products import MachineLimits, ProductTimes, product_times
 
 __all__ = [
@@ -116,29 +117,19 @@ def roofline_row(result: RooflineResult) -> dict[str, Any]:
     }
 
 
-class _Of:
-    def __init__(self, under: Circumstances) -> None:
-        self.under = under
-        self.n_rows = 0
-
-    def head(self) -> str:
-        return ""
-
-    def foot(self) -> str:
-        return ""
-
-    def json(self, result: RooflineResult) -> str:
-        told = {**roofline_row(result), "circumstances": msgspec.to_builtins(self.under)}
-        self.n_rows += 1
-        return json.dumps(told, ensure_ascii=False)
+def _told(under: Circumstances, result: RooflineResult) -> dict[str, Any]:
+    return {**roofline_row(result), "circumstances": msgspec.to_builtins(under)}
 
 
-class _Markdown(_Of):
+class _Markdown:
     """A table for each type, under the limits that it was measured against."""
 
     def __init__(self, under: Circumstances) -> None:
-        super().__init__(under)
+        self.under = under
         self.limits: MachineLimits | None = None
+
+    def head(self) -> str:
+        return ""
 
     def row(self, result: RooflineResult) -> str:
         row, limits = roofline_row(result), result.limits
@@ -186,25 +177,9 @@ _HEAD = "".join(
 )
 
 
-class _Json(_Of):
-    def head(self) -> str:
-        return "[\n"
-
-    def row(self, result: RooflineResult) -> str:
-        before = ",\n" if self.n_rows else ""
-        return before + "  " + self.json(result)
-
-    def foot(self) -> str:
-        return "\n]\n"
-
-
-class _JsonLines(_Of):
-    def row(self, result: RooflineResult) -> str:
-        return self.json(result) + "\n"
-
-
-ROOFLINE_FORMATS: dict[str, Callable[[Circumstances], _Markdown | _Json | _JsonLines]] = {
+RooflineOutput = _Markdown | JsonRows[RooflineResult] | JsonLines[RooflineResult]
+ROOFLINE_FORMATS: dict[str, Callable[[Circumstances], RooflineOutput]] = {
     "md": _Markdown,
-    "json": _Json,
-    "jsonl": _JsonLines,
+    "json": lambda under: JsonRows(partial(_told, under)),
+    "jsonl": lambda under: JsonLines(partial(_told, under)),
 }

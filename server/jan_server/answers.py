@@ -12,6 +12,7 @@ from typing import Any
 
 from litestar.types import Receive, Scope, Send
 
+from jan_engine.errors import Cancelled, EngineClosed
 from jan_server.errors import OPENAI, ApiError, Dialect
 
 __all__ = [
@@ -164,7 +165,9 @@ class EventStream:
             if not frames.n_sent:
                 raise
             reason = self._explain(error)
-            if reason.status >= 500:
+            if isinstance(error, (EngineClosed, Cancelled)):
+                _log.info("a stream was ended before its end: %s", error)
+            elif reason.status >= 500:
                 _log.exception("a stream failed")
             said = self._dialect.envelope(reason, scope["state"]["request_id"])
             last = self._dialect.before_error + said + b"\n\n"

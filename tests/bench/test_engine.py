@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 from jan_server.cli.main import main as jan
 
+from jan_bench.cli.engine_flags import engine_parser, patience_of
 from jan_bench.engine.grid import EngineGrid, all_tests
 from jan_bench.engine.lists import parse_numbers
+from jan_bench.engine.runs import Patience, run_tests
 from jan_engine.errors import InvalidRequest
 
 QUICK = ("-r", "2", "--no-hash")
@@ -64,6 +66,15 @@ def test_what_was_left_open_is_told_as_it_came_out(
         flags_told = told["circumstances"]["flags"]
         assert flags_told["flash_attn_was"] == flash
         assert flags_told["n_threads"] == [told["n_threads"]] != [0]
+
+
+def test_without_a_number_short_tests_are_repeated_for_a_while(random_path: Path) -> None:
+    assert patience_of(engine_parser().parse_args(["model"])) == Patience(5, 10)
+    assert patience_of(engine_parser().parse_args(["model", "-r", "3"])) == Patience(3, 0)
+    tests = all_tests(EngineGrid(models=[str(random_path)], n_prompt=[8], n_gen=[0], n_threads=[1]))
+    (result,) = run_tests(tests, patience=Patience(2, 0.5), warm_up=False, seed=1)
+    assert len(result.samples) > 2
+    assert sum(result.samples_ns) > 0.1e9
 
 
 def test_streams_side_by_side(

@@ -203,7 +203,9 @@ def endless(endless_path: Path, tmp_path: Path) -> Iterator[Running]:
 ENDLESS = {"model": "endless", "prompt": "a", "n_predict": -1, "stream": True}
 
 
-def test_stopping_lets_streams_end_for_a_while(endless: Running) -> None:
+def test_stopping_lets_streams_end_for_a_while(
+    endless: Running, caplog: pytest.LogCaptureFixture
+) -> None:
     with (
         httpx.stream("POST", endless.url + "/v1/completions", json=ENDLESS, timeout=30) as answer,
         ThreadPoolExecutor(1) as pool,
@@ -214,9 +216,10 @@ def test_stopping_lets_streams_end_for_a_while(endless: Running) -> None:
         stopping = pool.submit(endless.client.put, "/v1/models/endless/stop")
         rest = [line for line in lines if line]
         assert "service_unavailable" in rest[-1]
-        assert len(rest) > 10
+        assert len(rest) > 2  # it went on; how far is the machine's affair
         assert stopping.result(20).json()["state"] == "stopped"
         assert time.monotonic() - began >= 0.3
+    assert not [record for record in caplog.records if record.exc_info]  # nothing has gone wrong
 
 
 def test_room_is_not_made_by_ending_streams(endless: Running) -> None:

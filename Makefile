@@ -12,7 +12,7 @@ CXX_SOURCES = $(shell git ls-files 'csrc/*.h' 'csrc/*.cpp' 'tests/csrc/*.cpp')
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:  # two pips in one environment get in each other's way
-.PHONY: help serve test dev build fmt check asan tsan sanitized bench gates soak npm clients clean
+.PHONY: help serve test dev build fmt check asan tsan sanitized emulated bench gates soak npm clients clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -51,6 +51,9 @@ asan: ## engine and C++ tests under AddressSanitizer and UBSan (minutes)
 
 tsan: ## C++ and threaded engine tests under ThreadSanitizer (minutes)
 	@$(MAKE) sanitized SANITIZER=thread RUNTIME=libtsan.so
+
+emulated: build ## kernels for other processors, in qemu (minutes; Debian's qemu-user, g++-aarch64-linux-gnu)
+	@tests/emulated/run
 
 bench: build ## micro benchmarks; python -m bench.serving FAMILY measures against upstream's programs
 	@$(BUILD)/tests/csrc/bench_engine

@@ -28,14 +28,12 @@ template <int n> int32_t to_bytes(const float * from, float factor, int8_t * to)
     return total(sum);
 }
 
-// Upstream keeps the scales of 32 values in half precision. With exactly its scales the results differ
-// from upstream's by the order of sums alone, and the next layer rounds nearly all of them the same way.
-float through_half(float v) { return _cvtsh_ss(_cvtss_sh(v, _MM_FROUND_TO_NEAREST_INT)); }
-
 }  // namespace
 
 void quantise(const float * from, int offset, short_activations & to) {
     const float most = largest_magnitude<step_weights>(from);
+    // Upstream keeps these scales in half precision. With exactly its scales the results differ from
+    // upstream's by the order of sums alone, and the next layer rounds nearly all of them the same way.
     to.scale = through_half(most / 127);
     const int32_t sum = to_bytes<step_weights>(from, most > 0 ? 127 / most : 0, to.values);
     to.start = -offset * sum;

@@ -9,7 +9,8 @@ namespace jan::kernels {
 // registers, a mask that differs between heads.
 ggml::cpu::tensor_traits * attention_of(const ggml_tensor * op);
 
-// Of how many numbers a head must be a multiple; 0 where there is no kernel for these instructions.
+// Of how many numbers a head must be a multiple for our kernel to be taken without timing it; 0 where it
+// never is.
 int attention_numbers();
 
 }  // namespace jan::kernels

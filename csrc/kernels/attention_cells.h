@@ -49,7 +49,7 @@ inline void prefetch_cells(const ggml_tensor * cells, int64_t first, int64_t las
     for (int64_t cell = first; cell < last; ++cell) {
         const char * from = at(cells, cell, head, stream);
         for (int64_t byte = 0; byte < n_bytes; byte += 64) {
-            _mm_prefetch(from + byte, _MM_HINT_T0);
+            prefetch_line(from + byte);
         }
     }
 }

@@ -3,7 +3,7 @@
 
 #include "lanes.h"
 
-#if defined(JAN_MATRIX_AVX512) || defined(JAN_MATRIX_AVX2)
+#ifdef JAN_MATRIX_KERNELS
 #    define JAN_ATTENTION_KERNEL 1
 
 #    include "ggml.h"
@@ -11,10 +11,9 @@
 
 namespace jan::kernels {
 
-inline floats exponential(floats v) { return ggml_v_expf(v); }
-
 #    ifdef JAN_MATRIX_AVX512
 
+inline floats exponential(floats v) { return ggml_v_expf(v); }
 inline floats larger(floats a, floats b) { return _mm512_max_ps(a, b); }
 inline floats difference(floats a, floats b) { return _mm512_sub_ps(a, b); }
 inline floats sum(floats a, floats b) { return _mm512_add_ps(a, b); }
@@ -51,8 +50,9 @@ inline void transpose(floats (&v)[n_lanes]) {
     }
 }
 
-#    else
+#    elif defined(JAN_MATRIX_AVX2)
 
+inline floats exponential(floats v) { return ggml_v_expf(v); }
 inline floats larger(floats a, floats b) { return _mm256_max_ps(a, b); }
 inline floats difference(floats a, floats b) { return _mm256_sub_ps(a, b); }
 inline floats sum(floats a, floats b) { return _mm256_add_ps(a, b); }
@@ -85,6 +85,39 @@ inline void transpose(floats (&v)[n_lanes]) {
     for (int i = 0; i < 8; ++i) {
         v[i] = t[i];
     }
+}
+
+#    else
+
+inline floats larger(floats a, floats b) { return vmaxq_f32(a, b); }
+inline floats difference(floats a, floats b) { return vsubq_f32(a, b); }
+inline floats sum(floats a, floats b) { return vaddq_f32(a, b); }
+inline float total(floats v) { return vaddvq_f32(v); }
+
+// Of numbers that are not positive, as differences to the largest are. Upstream has one for NEON only
+// where there is no SVE.
+inline floats exponential(floats v) {
+    const floats whole = vrndnq_f32(vmulq_n_f32(v, 1.44269504f));  // powers of two
+    floats rest = vfmsq_f32(v, whole, vdupq_n_f32(0.693359375f));
+    rest = vfmaq_f32(rest, whole, vdupq_n_f32(2.12194440e-4f));
+    constexpr float one_by_factorial[] = {1.0f / 720, 1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1, 1};
+    floats series = vdupq_n_f32(1.0f / 5040);
+    for (const float factor : one_by_factorial) {
+        series = vfmaq_f32(vdupq_n_f32(factor), series, rest);
+    }
+    const uint32x4_t is_normal = vcgeq_f32(whole, vdupq_n_f32(-126));
+    const int32x4_t exponent = vshlq_n_s32(vaddq_s32(vcvtq_s32_f32(whole), vdupq_n_s32(127)), 23);
+    const floats power = vmulq_f32(series, vreinterpretq_f32_s32(exponent));
+    return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(power), is_normal));  // or else zero
+}
+
+inline void transpose(floats (&v)[n_lanes]) {
+    const floats a = vtrn1q_f32(v[0], v[1]), b = vtrn2q_f32(v[0], v[1]);
+    const floats c = vtrn1q_f32(v[2], v[3]), d = vtrn2q_f32(v[2], v[3]);
+    v[0] = vcombine_f32(vget_low_f32(a), vget_low_f32(c));
+    v[1] = vcombine_f32(vget_low_f32(b), vget_low_f32(d));
+    v[2] = vcombine_f32(vget_high_f32(a), vget_high_f32(c));
+    v[3] = vcombine_f32(vget_high_f32(b), vget_high_f32(d));
 }
 
 #    endif

@@ -1,67 +1,60 @@
-// Products of unsigned weight bytes with signed activation bytes, summed by fours into the lanes.
+// Products of a step's weights with the bytes of several columns, summed by fours into the lanes.
+//
+// dot<n, largest_weight>() is what every instruction set has: start + weights x activations, n * 4 of them
+// per row.
 #pragma once
 
 #include "lanes.h"
 
 #ifdef JAN_MATRIX_KERNELS
 
+#    ifdef JAN_MATRIX_NEON
+#        include "dot_neon.h"
+#    else
+#        include "dot_x86.h"
+#    endif
+
 namespace jan::kernels {
 
-#    if defined(JAN_MATRIX_AVX512) || defined(__AVXVNNI__)
-constexpr bool has_dot_instruction = true;
-
-inline ints add_products(ints sum, ints weights, ints activations) {
-#        ifdef JAN_MATRIX_AVX512
-    return _mm512_dpbusd_epi32(sum, weights, activations);
-#        else
-    return _mm256_dpbusd_avx_epi32(sum, weights, activations);
-#        endif
-}
-
-// start + weights x activations, n * 4 of them per row.
-template <int n, int largest_weight>
-inline ints dot(const ints * weights, const int8_t * activations, ints start) {
-#        pragma GCC unroll 8
-    for (int i = 0; i < n; ++i) {
-        start = add_products(start, weights[i], every_lane(four_bytes(activations + 4 * i)));
+// A step's eight vectors, unpacked, into the order in which each_dot() of so many columns wants them.
+template <int n_columns> inline void arrange([[maybe_unused]] ints * weights) {
+#    ifdef JAN_DOT_OF_TWO
+    if constexpr (n_columns > 1) {
+        make_rows_of_eight(weights);
     }
-    return start;
-}
-#    else
-constexpr bool has_dot_instruction = false;
-
-// Without the instruction: products go into 16 bits by pairs, as many as are sure to fit, and on
-// into 32. A weight that is signed comes as it is, largest_weight 128, and lends its sign to the activation.
-template <int n, int largest_weight>
-inline ints dot(const ints * weights, const int8_t * activations, ints start) {
-    const ints ones = _mm256_set1_epi16(1);
-    if constexpr (largest_weight == 128) {
-#        pragma GCC unroll 8
-        for (int i = 0; i < n; ++i) {
-            const ints a = every_lane(four_bytes(activations + 4 * i));
-            const ints pairs =
-                _mm256_maddubs_epi16(_mm256_abs_epi8(weights[i]), _mm256_sign_epi8(a, weights[i]));
-            start = _mm256_add_epi32(start, _mm256_madd_epi16(pairs, ones));
-        }
-        return start;
-    } else {
-        constexpr int at_once =
-            32767 / (2 * 127 * largest_weight) < n ? 32767 / (2 * 127 * largest_weight) : n;
-        static_assert(at_once > 0 && n % at_once == 0, "sums of 16 bits must hold a whole part");
-#        pragma GCC unroll 8
-        for (int i = 0; i < n; i += at_once) {
-            ints pairs = _mm256_maddubs_epi16(weights[i], every_lane(four_bytes(activations + 4 * i)));
-#        pragma GCC unroll 8
-            for (int k = i + 1; k < i + at_once; ++k) {
-                pairs = _mm256_add_epi16(
-                    pairs, _mm256_maddubs_epi16(weights[k], every_lane(four_bytes(activations + 4 * k))));
-            }
-            start = _mm256_add_epi32(start, _mm256_madd_epi16(pairs, ones));
-        }
-        return start;
-    }
-}
 #    endif
+}
+
+// take(c, part, start(c, part) + weights x values(c, part)) for every column and each of a step's parts.
+template <int n_columns, int n_parts, int largest_weight, class Values, class Start, class Take>
+inline void each_dot(const ints * weights, const Values & values, const Start & start, const Take & take) {
+    constexpr int n_vectors = 8 / n_parts;
+#    ifdef JAN_DOT_OF_TWO
+    if constexpr (n_columns > 1) {
+#        pragma GCC unroll 6
+        for (int c = 0; c < n_columns; c += 2) {
+            const int d = c + 1 < n_columns ? c + 1 : c;
+            for (int part = 0; part < n_parts; ++part) {
+                const two_sums sums = dot_of_two<n_vectors>(weights + part * n_vectors, values(c, part),
+                                                            values(d, part), start(c, part), start(d, part));
+                take(c, part, sums.first);
+                if (d != c) {
+                    take(d, part, sums.second);
+                }
+            }
+        }
+        return;
+    }
+#    endif
+#    pragma GCC unroll 12
+    for (int c = 0; c < n_columns; ++c) {
+        for (int part = 0; part < n_parts; ++part) {
+            take(c, part,
+                 dot<n_vectors, largest_weight>(weights + part * n_vectors, values(c, part),
+                                                every_lane(start(c, part))));
+        }
+    }
+}
 
 }  // namespace jan::kernels
 

@@ -17,7 +17,7 @@ template <class Format> constexpr panel_function panels_of[] = {
     Format::template multiply<4>,
     Format::template multiply<5>,
     Format::template multiply<6>,
-#    ifdef JAN_MATRIX_AVX512
+#    ifndef JAN_MATRIX_AVX2
     Format::template multiply<7>,
     Format::template multiply<8>,
     Format::template multiply<9>,

@@ -25,7 +25,8 @@ struct matrix_format {
     void quantise_block(const float * from, void * to) const;
 };
 
-// Null for what upstream's kernels have to do; always so where this was compiled without AVX2.
+// Null for what upstream's kernels have to do; always so where this was compiled without AVX2 or NEON's dot
+// products.
 const matrix_format * format_of(ggml_type type);
 
 }  // namespace jan::kernels

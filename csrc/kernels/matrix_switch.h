@@ -15,8 +15,8 @@ extern "C" {
 GGML_API void jan_matrix_kernels_allow(bool allowed);
 GGML_API bool jan_matrix_kernels_allowed(void);
 
-// Of how many numbers heads must be multiples for our attention kernel; 0 where this processor has none.
-// Known once the CPU backend is open.
+// Of how many numbers heads must be multiples for our attention kernel to be taken without timing it; 0
+// where this processor has none, or one that nobody has timed. Known once the CPU backend is open.
 GGML_API void jan_own_attention_built(int n_numbers);
 GGML_API int jan_own_attention_numbers(void);
 

@@ -9,10 +9,10 @@
 namespace jan::kernels {
 
 // Columns of a panel at most: as many as have their sums in registers beside a step's weights.
-#    ifdef JAN_MATRIX_AVX512
-constexpr int widest_panel = 12;
-#    else
+#    ifdef JAN_MATRIX_AVX2
 constexpr int widest_panel = 6;
+#    else
+constexpr int widest_panel = 12;
 #    endif
 
 // Weights come from memory faster than the processor's own prefetching has them.
@@ -21,7 +21,7 @@ constexpr size_t ahead = 4736;
 template <size_t n_bytes> inline void prefetch(const uint8_t * from) {
 #    pragma GCC unroll 16
     for (size_t at = 0; at < n_bytes; at += 64) {
-        _mm_prefetch(reinterpret_cast<const char *>(from + ahead + at), _MM_HINT_T0);
+        prefetch_line(from + ahead + at);
     }
 }
 
@@ -52,16 +52,17 @@ template <class Quants, bool with_minimum> struct short_format {
             for (int64_t b = 0; b < n_blocks; ++b) {
                 ints weights[8];
                 quants::unpack(step, weights);
+                arrange<n>(weights);
                 prefetch<quants::bytes>(step);
-                _mm_prefetch(reinterpret_cast<const char *>(scales + ahead / 8), _MM_HINT_T0);
+                prefetch_line(scales + ahead / 8);
                 const floats scale = load_halves(scales);
-#    pragma GCC unroll 12
-                for (int c = 0; c < n; ++c) {
-                    const ints start = quants::offset ? every_lane(column[c].start) : no_ints();
-                    const ints products = dot<8, quants::largest>(weights, column[c].values, start);
-                    const floats scaled = times(to_floats(products), scale);
-                    sum[c] = plus_product(sum[c], scaled, every_lane(column[c].scale));
-                }
+                each_dot<n, 1, quants::largest>(
+                    weights, [&](int c, int) { return column[c].values; },
+                    [&](int c, int) { return quants::offset ? column[c].start : 0; },
+                    [&](int c, int, ints products) {
+                        const floats scaled = times(to_floats(products), scale);
+                        sum[c] = plus_product(sum[c], scaled, every_lane(column[c].scale));
+                    });
                 if (has_minimum) {
                     const floats minimum = load_halves(scales + 32);
 #    pragma GCC unroll 12
@@ -129,33 +130,29 @@ template <class Quants, int scales_per_step, bool with_minima, bool signed_scale
     }
 
   private:
-    template <int n>
-    static void add_steps(const uint8_t * at, int first_row, const activations * column, floats * part) {
+    template <int n> [[gnu::always_inline]] static inline void
+    add_steps(const uint8_t * at, int first_row, const activations * column, floats * part) {
         for (int c = 0; c < n; ++c) {
             part[c] = no_floats();
         }
         const floats block_scale = load_halves(at + 2 * first_row);
-        constexpr int n_vectors = 8 / scales_per_step;
         for (int s = 0; s < long_steps; ++s) {
             ints weights[8];
             quants::unpack(at + quants_at + s * quants::bytes + 4 * first_row, weights);
+            arrange<n>(weights);
             prefetch<block_bytes / long_steps>(at + s * (block_bytes / long_steps));
+            const int first = s * scales_per_step;
             floats scale[scales_per_step];
             for (int i = 0; i < scales_per_step; ++i) {
-                const int index = s * scales_per_step + i;
-                scale[i] =
-                    times(block_scale, scales_of(at + long_scales_at + index * group_rows + first_row));
+                const uint8_t * bytes = at + long_scales_at + (first + i) * group_rows + first_row;
+                scale[i] = times(block_scale, scales_of(bytes));
             }
-#    pragma GCC unroll 12
-            for (int c = 0; c < n; ++c) {
-                for (int i = 0; i < scales_per_step; ++i) {
-                    const int index = s * scales_per_step + i;
-                    const ints start = quants::offset ? every_lane(column[c].start[index]) : no_ints();
-                    const ints products = dot<n_vectors, quants::largest>(
-                        weights + i * n_vectors, column[c].values + index * values_per_start, start);
+            each_dot<n, scales_per_step, quants::largest>(
+                weights, [&](int c, int i) { return column[c].values + (first + i) * values_per_start; },
+                [&](int c, int i) { return quants::offset ? column[c].start[first + i] : 0; },
+                [&](int c, int i, ints products) {
                     part[c] = plus_product(part[c], to_floats(products), scale[i]);
-                }
-            }
+                });
         }
     }
 

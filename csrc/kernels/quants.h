@@ -22,7 +22,7 @@ template <int weight_offset> struct four_bits {
         for (int v = 0; v < 4; ++v) {
             const ints pair = load(from + 64 * v);
             to[v] = both(pair, low);
-            to[v + 4] = both(shift_right<4>(pair), low);
+            to[v + 4] = high_nibbles(pair);
         }
     }
 };
@@ -67,12 +67,12 @@ template <int weight_offset> struct six_bits {
     }
 };
 
-// Signed weights. The dot instruction takes them 128 too large; without it they stay as they are.
+// Signed weights. Where the dot instruction takes no sign they are 128 too large, elsewhere as they are.
 inline ints for_dot(ints weights) {
-    return has_dot_instruction ? differing(weights, every_byte(-128)) : weights;
+    return weights_have_no_sign ? differing(weights, every_byte(-128)) : weights;
 }
-constexpr int largest_signed = has_dot_instruction ? 255 : 128;
-constexpr int offset_of_signed = has_dot_instruction ? 128 : 0;
+constexpr int largest_signed = weights_have_no_sign ? 255 : 128;
+constexpr int offset_of_signed = weights_have_no_sign ? 128 : 0;
 
 struct eight_bits {
     static constexpr size_t bytes = whole_bytes;

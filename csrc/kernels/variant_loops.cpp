@@ -9,34 +9,52 @@ namespace {
 #ifdef JAN_MATRIX_KERNELS
 
 // One instruction's worth of products onto sums that depend on nothing but themselves.
+#    if defined(JAN_DOT_OF_TWO)
+constexpr const char * instruction = "smmla, 128 bits";
+constexpr int products_per_byte = 2;
 inline ints multiplied(ints sum, ints weights, ints activations) {
-#    if defined(JAN_MATRIX_AVX512) || defined(__AVXVNNI__)
-    static_cast<void>(sum);
+    return vmmlaq_s32(sum, as_bytes(weights), as_bytes(activations));
+}
+#    elif defined(JAN_MATRIX_NEON)
+constexpr const char * instruction = "sdot, 128 bits";
+constexpr int products_per_byte = 1;
+inline ints multiplied(ints sum, ints weights, ints activations) {
+    return vdotq_s32(sum, as_bytes(weights), as_bytes(activations));
+}
+#    elif defined(JAN_MATRIX_AVX512) || defined(__AVXVNNI__)
+constexpr const char * instruction = sizeof(ints) == 64 ? "vpdpbusd, 512 bits" : "vpdpbusd, 256 bits";
+constexpr int products_per_byte = 1;
+inline ints multiplied(ints sum, ints weights, ints activations) {
     return add_products(sum, weights, activations);
+}
 #    else
-    static_cast<void>(weights);  // the sum in their place, or the compiler would multiply but once
+constexpr const char * instruction = "vpmaddubsw and vpaddw, 256 bits";
+constexpr int products_per_byte = 1;
+// The sum in the weights' place, or the compiler would multiply but once.
+inline ints multiplied(ints sum, ints, ints activations) {
     return _mm256_add_epi16(sum, _mm256_maddubs_epi16(sum, activations));
+}
+#    endif
+
+// The compiler is to take `v` for a value that it knows nothing of.
+inline void hide(ints & v) {
+#    ifdef JAN_MATRIX_NEON
+    __asm__ volatile("" : "+w"(v));
+#    else
+    __asm__ volatile("" : "+x"(v));
 #    endif
 }
 
-#    ifdef JAN_MATRIX_AVX512
-constexpr const char * instruction = "vpdpbusd, 512 bits";
-#    elif defined(__AVXVNNI__)
-constexpr const char * instruction = "vpdpbusd, 256 bits";
-#    else
-constexpr const char * instruction = "vpmaddubsw and vpaddw, 256 bits";
-#    endif
-
 constexpr int n_sums =
     12;  // more than are under way at a time, and with their operands no more than registers
-constexpr int64_t operations_per_round = 2 * n_sums * int64_t{sizeof(ints)};
+constexpr int64_t operations_per_round = 2 * n_sums * int64_t{sizeof(ints)} * products_per_byte;
 
 void multiply(int64_t n_rounds) {
     ints sums[n_sums];
 #    pragma GCC unroll 12
     for (ints & sum : sums) {
         sum = no_ints();
-        __asm__ volatile("" : "+x"(sum));  // each a value of its own, for all that the compiler knows
+        hide(sum);  // or all would be one
     }
     const ints weights = every_byte(2), activations = every_byte(3);
     for (int64_t i = 0; i < n_rounds; ++i) {
@@ -47,7 +65,7 @@ void multiply(int64_t n_rounds) {
     }
 #    pragma GCC unroll 12
     for (ints & sum : sums) {
-        __asm__ volatile("" : : "x"(sum));
+        hide(sum);
     }
 }
 

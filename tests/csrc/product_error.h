@@ -95,7 +95,7 @@ inline double relative_error(const std::vector<double> & exact, const std::vecto
         squares += exact[i] * exact[i];
         wrong += d * d;
     }
-    return std::sqrt(wrong / squares);
+    return wrong > 0 ? std::sqrt(wrong / squares) : 0;  // where all should be and is nothing
 }
 
 inline std::vector<float> computed(const shape & s, bool with_ours, int n_threads,

@@ -38,7 +38,9 @@ void check_exact(const shape & s, int n_threads, const std::vector<int32_t> & id
     const int64_t n_inputs = s.n_columns * (s.input_per_use ? s.n_used : 1);
     const auto activations = matrix::whole_numbers(static_cast<size_t>(s.k * n_inputs), 2);
     const errors e = errors_of(s, activations, ids, n_threads);
-    const bool good = e.ours <= std::max(5e-7, 1.1 * e.upstreams);
+    // Where there are but a few results, the luck of one sum counts.
+    const double alike = s.n_rows * s.n_columns < 32 ? 1.5 : 1.1;
+    const bool good = e.ours <= std::max(5e-7, alike * e.upstreams);
     CHECK(good);
     if (!good) {
         report(s, "whole numbers", e);

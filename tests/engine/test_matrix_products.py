@@ -10,6 +10,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -87,52 +88,44 @@ def check(found: list[tuple[float, float]]) -> None:
     assert not worse
 
 
-seeds = st.integers(0, 2**31)
-threads = st.integers(1, 4)
+class Case(NamedTuple):
+    n_rows: int
+    any_bits: bool
+    seed: int
+    n_threads: int
+
+
+cases = st.builds(
+    Case,
+    n_rows=st.integers(2, 100),
+    any_bits=st.booleans(),
+    seed=st.integers(0, 2**31),
+    n_threads=st.integers(1, 4),
+)
 
 
 @pytest.mark.parametrize("name", TYPES)
-@given(
-    data=st.data(),
-    n_rows=st.integers(2, 100),
-    any_bits=st.booleans(),
-    seed=seeds,
-    n_threads=threads,
-)
+@given(data=st.data(), case=cases)
 @quick
 def test_a_product_is_as_near_to_the_exact_one_as_upstreams(
-    products: Products,
-    name: str,
-    data: st.DataObject,
-    n_rows: int,
-    any_bits: bool,
-    seed: int,
-    n_threads: int,
+    products: Products, name: str, data: st.DataObject, case: Case
 ) -> None:
     block = TYPES[name]
     width = block * data.draw(st.integers(1, 1024 // block), label="blocks")
-    check(products.errors(name, width, n_rows, 0, 0, False, any_bits, seed, n_threads))
+    n_rows, *others = case
+    check(products.errors(name, width, n_rows, 0, 0, False, *others))
 
 
 @pytest.mark.parametrize("name", TYPES)
-@given(
-    data=st.data(), n_rows=st.integers(2, 40), any_bits=st.booleans(), seed=seeds, n_threads=threads
-)
+@given(data=st.data(), case=cases)
 @quick
 def test_a_product_by_experts_is_too(
-    products: Products,
-    name: str,
-    data: st.DataObject,
-    n_rows: int,
-    any_bits: bool,
-    seed: int,
-    n_threads: int,
+    products: Products, name: str, data: st.DataObject, case: Case
 ) -> None:
     block = TYPES[name]
     width = block * data.draw(st.integers(1, 512 // block), label="blocks")
     n_experts = data.draw(st.integers(2, 9), label="experts")
     n_used = data.draw(st.integers(1, n_experts), label="used")
     of_each = data.draw(st.booleans(), label="an input of each")
-    check(
-        products.errors(name, width, n_rows, n_experts, n_used, of_each, any_bits, seed, n_threads)
-    )
+    n_rows, *others = case
+    check(products.errors(name, width, n_rows, n_experts, n_used, of_each, *others))

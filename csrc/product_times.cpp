@@ -25,12 +25,14 @@ ggml_type type_named(const std::string & name) {
     for (int i = 0; i < GGML_TYPE_COUNT; ++i) {
         const auto type = static_cast<ggml_type>(i);
         const ggml_type_traits * traits = ggml_get_type_traits(type);
-        if (traits->type_name && name == traits->type_name && traits->is_quantized && traits->to_float &&
+        const bool is_known =
+            (traits->is_quantized && traits->to_float) || type == GGML_TYPE_F16 || type == GGML_TYPE_BF16;
+        if (traits->type_name && name == traits->type_name && is_known &&
             !ggml_quantize_requires_imatrix(type)) {
             return type;
         }
     }
-    throw error(errc::invalid_argument, "type: '" + name + "' is no type that weights are quantised to");
+    throw error(errc::invalid_argument, "type: '" + name + "' is no type that weights are kept in");
 }
 
 matrix::shape shape_of(const timed_product & asked) {

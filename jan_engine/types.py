@@ -105,7 +105,7 @@ class FinishReason(StrEnum):
     FAILED = "failed"
 
 
-_KERNELS = 2  # one more with every change to csrc/kernels that may change which is the better
+_KERNELS = 3  # one more with every change to csrc/kernels that may change which is the better
 _REASONS = tuple(FinishReason)  # enum class finish_reason in csrc/request.h, in its order
 
 

@@ -28,6 +28,14 @@ template <int n> int32_t to_bytes(const float * from, float factor, int8_t * to)
     return total(sum);
 }
 
+// The upper half of single precision, to the nearest and of two as near to the even one.
+uint16_t brain_float(float v) {
+    uint32_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    const bool is_number = (bits & 0x7fffffff) <= 0x7f800000;
+    return static_cast<uint16_t>(is_number ? (bits + 0x7fff + (bits >> 16 & 1)) >> 16 : bits >> 16 | 64);
+}
+
 }  // namespace
 
 void quantise(const float * from, int offset, short_activations & to) {
@@ -55,6 +63,14 @@ void quantise(const float * from, int offset, int values_per_start, long_activat
         } else {
             to.start[s] = -offset * (first + second);
         }
+    }
+}
+
+void copy(const float * from, plain_activations & to) { memcpy(to.values, from, sizeof to.values); }
+
+void copy(const float * from, brain_activations & to) {
+    for (int i = 0; i < step_weights; ++i) {
+        to.values[i] = brain_float(from[i]);
     }
 }
 

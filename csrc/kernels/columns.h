@@ -65,7 +65,7 @@ class columns {
             const int64_t column = i / n_blocks_;
             const int64_t block = i % n_blocks_;
             float copied[long_block];
-            format_.quantise_block(block_of(column, block, copied), place(column, block));
+            format_.quantise(block_of(column, block, copied), place(column, block));
         }
     }
 

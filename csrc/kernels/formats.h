@@ -12,17 +12,13 @@ using panel_function = void (*)(const uint8_t * group, const void * panel, int64
 
 struct matrix_format {
     ggml_type type;
-    int block;  // weights of a block: 32 or 256
-    int offset;
-    int values_per_start;
-    size_t activation_bytes;  // of a block
+    int block;                                        // weights of a block: 32 or 256
+    size_t activation_bytes;                          // of a block
+    void (*quantise)(const float * from, void * to);  // one block of a column
     size_t (*group_bytes)(int64_t n_blocks);
     pack_function pack;
     const panel_function * panels;  // by their number of columns, from 1 to widest
     int widest;
-
-    // Quantises one block of a column.
-    void quantise_block(const float * from, void * to) const;
 };
 
 // Null for what upstream's kernels have to do; always so where this was compiled without AVX2 or NEON's dot

@@ -46,6 +46,10 @@ inline floats load_signed_bytes(const uint8_t * p) {
 inline floats times(floats a, floats b) { return _mm256_mul_ps(a, b); }
 inline floats plus_product(floats sum, floats a, floats b) { return _mm256_fmadd_ps(a, b, sum); }
 inline floats minus_product(floats sum, floats a, floats b) { return _mm256_fnmadd_ps(a, b, sum); }
+inline floats first_of_pair(ints v) { return _mm256_castsi256_ps(_mm256_slli_epi32(v, 16)); }
+inline floats second_of_pair(ints v) {
+    return _mm256_castsi256_ps(_mm256_and_si256(v, _mm256_set1_epi32(-65536)));
+}
 inline void store(float * p, floats v) { _mm256_storeu_ps(p, v); }
 inline floats load_floats(const float * p) { return _mm256_loadu_ps(p); }
 inline floats larger_magnitude(floats most, floats v) {

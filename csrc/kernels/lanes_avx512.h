@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <immintrin.h>
 
 namespace jan::kernels {
@@ -46,6 +47,20 @@ inline floats load_signed_bytes(const uint8_t * p) {
 inline floats times(floats a, floats b) { return _mm512_mul_ps(a, b); }
 inline floats plus_product(floats sum, floats a, floats b) { return _mm512_fmadd_ps(a, b, sum); }
 inline floats minus_product(floats sum, floats a, floats b) { return _mm512_fnmadd_ps(a, b, sum); }
+// Of two brain floats in every lane, the upper halves of single precision.
+inline floats first_of_pair(ints v) { return _mm512_castsi512_ps(_mm512_slli_epi32(v, 16)); }
+inline floats second_of_pair(ints v) {
+    return _mm512_castsi512_ps(_mm512_and_si512(v, _mm512_set1_epi32(-65536)));
+}
+#ifdef __AVX512BF16__
+#    define JAN_BRAIN_PRODUCTS 1
+inline floats plus_pair_products(floats sum, ints a, ints b) {
+    __m512bh left, right;
+    memcpy(&left, &a, sizeof left);
+    memcpy(&right, &b, sizeof right);
+    return _mm512_dpbf16_ps(sum, left, right);
+}
+#endif
 inline void store(float * p, floats v) { _mm512_storeu_ps(p, v); }
 inline floats load_floats(const float * p) { return _mm512_loadu_ps(p); }
 inline floats larger_magnitude(floats most, floats v) { return _mm512_max_ps(most, _mm512_abs_ps(v)); }

@@ -56,6 +56,8 @@ inline floats load_signed_bytes(const uint8_t * p) {
 inline floats times(floats a, floats b) { return vmulq_f32(a, b); }
 inline floats plus_product(floats sum, floats a, floats b) { return vfmaq_f32(sum, a, b); }
 inline floats minus_product(floats sum, floats a, floats b) { return vfmsq_f32(sum, a, b); }
+inline floats first_of_pair(ints v) { return vreinterpretq_f32_s32(vshlq_n_s32(v, 16)); }
+inline floats second_of_pair(ints v) { return vreinterpretq_f32_s32(vandq_s32(v, vdupq_n_s32(-65536))); }
 inline void store(float * p, floats v) { vst1q_f32(p, v); }
 inline floats load_floats(const float * p) { return vld1q_f32(p); }
 inline floats larger_magnitude(floats most, floats v) { return vmaxq_f32(most, vabsq_f32(v)); }

@@ -26,6 +26,10 @@ constexpr size_t bit_plane_bytes = 64;        // the fifth bit: vector i's is bi
 constexpr size_t two_bit_planes_bytes = 128;  // bits five and six: two planes, for four vectors each
 constexpr size_t whole_bytes = 8 * 64;
 
+// Weights of sixteen bits: position by position the sixteen rows' halves, or pair by pair of positions the
+// sixteen rows' brain floats, two to a lane.
+constexpr size_t sixteen_bits_bytes = step_weights * group_rows * 2;
+
 // Blocks of 32: the scales of all blocks, then their quants, so that quants lie on cache lines, and what is
 // asked of memory ahead of a group's end is what the next group begins with.
 //   half scale[16]; half minimum[16] where the type has one
@@ -56,6 +60,16 @@ struct long_activations {
     int16_t sums[8];    // of 32 values
     float scale;
     int32_t unused[3];
+};
+
+// For weights that are floating-point numbers themselves: as they are, or two and two in the upper halves
+// of single precision (bfloat16), where the processor multiplies those.
+struct plain_activations {
+    float values[step_weights];
+};
+
+struct brain_activations {
+    uint16_t values[step_weights];
 };
 
 static_assert(sizeof(short_activations) == 48 && sizeof(long_activations) == 352, "no padding");

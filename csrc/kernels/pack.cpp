@@ -220,6 +220,20 @@ void pack_long(const uint8_t * const * rows, int64_t n_blocks, uint8_t * group) 
     }
 }
 
+// Numbers of sixteen bits, `n` neighbours of a row at a time.
+template <int n> void pack_numbers(const uint8_t * const * rows, int64_t n_blocks, uint8_t * group) {
+    constexpr size_t n_bytes = 2 * n;
+    for (int64_t i = 0; i < n_blocks * step_weights / n; ++i) {
+        for (int row = 0; row < group_rows; ++row, group += n_bytes) {
+            if (rows[row]) {
+                memcpy(group, rows[row] + i * n_bytes, n_bytes);
+            } else {
+                memset(group, 0, n_bytes);
+            }
+        }
+    }
+}
+
 }  // namespace
 
 void pack_q4_0(const uint8_t * const * rows, int64_t n_blocks, uint8_t * group) {
@@ -251,6 +265,12 @@ void pack_q6_k(const uint8_t * const * rows, int64_t n_blocks, uint8_t * group) 
 }
 void pack_iq4_xs(const uint8_t * const * rows, int64_t n_blocks, uint8_t * group) {
     pack_long<block_iq4_xs, as_four_bits, 8, false>(rows, n_blocks, group);
+}
+void pack_f16(const uint8_t * const * rows, int64_t n_blocks, uint8_t * group) {
+    pack_numbers<1>(rows, n_blocks, group);
+}
+void pack_bf16(const uint8_t * const * rows, int64_t n_blocks, uint8_t * group) {
+    pack_numbers<2>(rows, n_blocks, group);
 }
 
 }  // namespace jan::kernels

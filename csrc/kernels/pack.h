@@ -18,5 +18,7 @@ void pack_q4_k(const uint8_t * const * rows, int64_t n_blocks, uint8_t * group);
 void pack_q5_k(const uint8_t * const * rows, int64_t n_blocks, uint8_t * group);
 void pack_q6_k(const uint8_t * const * rows, int64_t n_blocks, uint8_t * group);
 void pack_iq4_xs(const uint8_t * const * rows, int64_t n_blocks, uint8_t * group);
+void pack_f16(const uint8_t * const * rows, int64_t n_blocks, uint8_t * group);
+void pack_bf16(const uint8_t * const * rows, int64_t n_blocks, uint8_t * group);
 
 }  // namespace jan::kernels

@@ -23,9 +23,10 @@ __all__ = [
     "time_products",
 ]
 
+_NOT_BYTES = ("f16", "bf16")  # that are not multiplied as bytes: memory is the limit that is known
 TYPES = (
     *("q4_K", "q5_K", "q6_K", "q8_0", "q4_0", "q4_1"),
-    *("q5_0", "q5_1", "iq4_nl", "iq4_xs"),
+    *("q5_0", "q5_1", "iq4_nl", "iq4_xs", *_NOT_BYTES),
 )
 COLUMNS = (1, 2, 4, 8, 9, 12, 16, 32, 64, 256)
 _MANY = 64  # columns: with more of them, an eighth of the rows is as good
@@ -92,7 +93,8 @@ def roofline_row(result: RooflineResult) -> dict[str, Any]:
     upstreams = statistics.median(times.upstreams_ns)
     n_bytes = times.our_bytes or times.upstreams_bytes
     by_memory = limits.read_gbs * operations / n_bytes
-    allowed = min(limits.byte_gops, by_memory) if limits.byte_gops else by_memory
+    byte_gops = 0.0 if test.type in _NOT_BYTES else limits.byte_gops
+    allowed = min(byte_gops, by_memory) if byte_gops else by_memory
     gops = operations / ours if ours else 0.0
     upstreams_gops = operations / upstreams
     return {
@@ -107,7 +109,7 @@ def roofline_row(result: RooflineResult) -> dict[str, Any]:
         "limited_by": "memory" if allowed == by_memory else "arithmetic",
         "share_of_limit": gops / allowed,
         "upstream_share_of_limit": upstreams_gops / allowed,
-        "limit_byte_gops": limits.byte_gops,
+        "limit_byte_gops": byte_gops,
         "limit_read_gbs": limits.read_gbs,
         "limit_instruction": limits.instruction,
         "weight_bytes": times.our_bytes,

@@ -10,9 +10,9 @@
 namespace jan::matrix {
 
 // Those that we have kernels for.
-constexpr ggml_type types[] = {GGML_TYPE_Q4_K,   GGML_TYPE_Q6_K,  GGML_TYPE_Q5_K, GGML_TYPE_Q8_0,
-                               GGML_TYPE_Q4_0,   GGML_TYPE_Q4_1,  GGML_TYPE_Q5_0, GGML_TYPE_Q5_1,
-                               GGML_TYPE_IQ4_NL, GGML_TYPE_IQ4_XS};
+constexpr ggml_type types[] = {GGML_TYPE_Q4_K,   GGML_TYPE_Q6_K,   GGML_TYPE_Q5_K, GGML_TYPE_Q8_0,
+                               GGML_TYPE_Q4_0,   GGML_TYPE_Q4_1,   GGML_TYPE_Q5_0, GGML_TYPE_Q5_1,
+                               GGML_TYPE_IQ4_NL, GGML_TYPE_IQ4_XS, GGML_TYPE_F16,  GGML_TYPE_BF16};
 
 inline std::vector<double> to_doubles(ggml_type type, const std::vector<uint8_t> & blocks, int64_t n) {
     std::vector<float> plain(static_cast<size_t>(n));
@@ -50,6 +50,9 @@ inline std::vector<pairing> pairings(const shape & s, const std::vector<int32_t>
 // What the activations are once a type's kernels have made bytes of them: ours and upstream's alike, blocks
 // as long as the type's with a scale each, in half precision where they are short.
 inline std::vector<double> through_bytes(ggml_type type, const std::vector<float> & activations) {
+    if (!ggml_is_quantized(type)) {
+        return {activations.begin(), activations.end()};
+    }
     const size_t block = static_cast<size_t>(ggml_blck_size(type));
     std::vector<double> quantised(activations.size());
     for (size_t first = 0; first < activations.size(); first += block) {

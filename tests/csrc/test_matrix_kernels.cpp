@@ -47,17 +47,18 @@ void check_exact(const shape & s, int n_threads, const std::vector<int32_t> & id
     }
 }
 
-// Activations are rounded to bytes here, as upstream's are: as finely, so as well.
+// Activations are rounded to bytes here, as upstream's are: as finely, so as well. Where nobody rounds them,
+// for weights of sixteen bits, single precision is left.
 void check_rounded(const shape & s) {
     const errors e = errors_of(s, matrix::normal_numbers(static_cast<size_t>(s.k * s.n_columns), 3), {}, 2);
-    const bool good = e.ours <= 1.03 * e.upstreams;
+    const bool good = e.ours <= std::max(1e-6, 1.03 * e.upstreams);
     CHECK(good);
     if (!good) {
         report(s, "normal numbers", e);
     }
 }
 
-int64_t block_of(ggml_type type) { return ggml_blck_size(type); }
+int64_t block_of(ggml_type type) { return std::max<int64_t>(32, ggml_blck_size(type)); }
 
 void every_type_and_number_of_columns() {
     for (const ggml_type type : types) {
@@ -116,7 +117,7 @@ void the_switch() {
 
 // What we have no layout for goes to upstream's kernels.
 void other_types() {
-    for (const ggml_type type : {GGML_TYPE_Q2_K, GGML_TYPE_F32, GGML_TYPE_F16}) {
+    for (const ggml_type type : {GGML_TYPE_Q2_K, GGML_TYPE_F32}) {
         CHECK(!product({type, 256, 32, 4}, true, 1).taken());
     }
     CHECK(product({GGML_TYPE_Q4_0, 64, 32, 4}, false, 1).buffer_name() == "CPU_REPACK");

@@ -23,7 +23,7 @@ from tests.conftest import ROOT
 pytestmark = pytest.mark.unsanitized
 
 TYPES = {  # name -> weights of a block
-    **dict.fromkeys(("q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "iq4_nl"), 32),
+    **dict.fromkeys(("q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "iq4_nl", "f16", "bf16"), 32),
     **dict.fromkeys(("iq4_xs", "q4_K", "q5_K", "q6_K"), 256),
 }
 N_COLUMNS = 65

@@ -21,9 +21,9 @@ from typing import Any
 
 import msgspec
 
-from bench.agreement.others import run_watched
 from bench.models import FAMILIES, model_path
 from bench.serving.llama_server import PROGRAMS
+from jan_bench.others import run_watched
 
 OURS = (sys.executable, "-m", "jan_server.cli.main", "bench", "engine", "--no-hash", "-r", "1")
 THEIRS = (str(PROGRAMS / "llama-batched-bench"), "--output-format", "jsonl")

@@ -24,9 +24,9 @@ from typing import Any
 
 import msgspec
 
-from bench.agreement.others import QUIET, run_watched
 from bench.models import FAMILIES, model_path
 from bench.serving.llama_server import PROGRAMS
+from jan_bench.others import QUIET, run_watched
 
 OURS = (sys.executable, "-m", "jan_server.cli.main", "bench", "engine", "--no-jan-kernels")
 THEIRS = (str(PROGRAMS / "llama-bench"),)

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import msgspec
 
-from bench.agreement.others import QUIET, run_watched
 from bench.models import FAMILIES, model_path
+from jan_bench.others import QUIET, run_watched
 
 OURS = (sys.executable, "-m", "jan_server.cli.main", "bench", "engine", "--no-hash", "-o", "json")
 TESTS = ("pp512", "tg128")

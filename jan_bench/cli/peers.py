@@ -19,6 +19,7 @@ from jan_bench.peers.programs import find_programs
 from jan_bench.peers.table import markdown
 from jan_bench.peers.turns import Match, Results
 from jan_bench.result_folder import ResultFolder
+from jan_bench.results import of_ours
 from jan_engine import Model
 from jan_engine.errors import InvalidRequest, Unavailable
 
@@ -84,10 +85,14 @@ def _plan(asked: argparse.Namespace, model: ModelFile) -> dict[str, Any]:
 def _told(found: dict[int, Results], asked: argparse.Namespace) -> str:
     rows = [row for of in found.values() for of_one in of.rows.values() for row in of_one]
     failed = sum(row["failed"] for row in rows)
+    shares = [of_ours(row, "others") for row in rows]
+    shares += [row.get("others") for of in found.values() for row in of.ceilings]
+    known = [share for share in shares if share is not None]
+    others = f"; others had at most {max(known):.0%} of the cores in a turn" if known else ""
     return (
         f"{markdown(found)}\n{asked.requests} requests for each stream and round, of "
         f"{asked.input_len} tokens in and {asked.output_len} out, {asked.threads} threads; medians "
-        f"(least to most) of {asked.rounds} interleaved rounds; {failed} failed.\n"
+        f"(least to most) of {asked.rounds} interleaved rounds; {failed} failed{others}.\n"
     )
 
 

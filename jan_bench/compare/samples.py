@@ -93,6 +93,11 @@ def _all(results: Results) -> Iterator[tuple[str, _Figure]]:
             ("decode t/s", row["tg"] * row["pl"], row.get("samples_tg_ns", [])),
         ):
             yield where, _speed(name, [n * 1e9 / ns for ns in times if ns])
+    for row in results.roofline:
+        where = f"{row['type']} {row['width']} x {row['n_rows']}, {row['n_columns']} columns"
+        operations = 2 * row["width"] * row["n_rows"] * row["n_columns"]
+        gops = [operations / ns for ns in row["samples_ns"] or row["upstream_samples_ns"]]
+        yield f"{where}, {row['n_threads']} threads", _speed("GOPS", gops)
     datasets = {of_ours(row, "dataset") for row in results.serve}
     for row in results.serve:
         where = load_name(row)

@@ -15,6 +15,7 @@ from jan_bench.load.endpoint import endpoint_of
 from jan_bench.load.measure import Load, Measured, Point, measure, run_in_loop
 from jan_bench.load.result import result_of
 from jan_bench.model_file import ModelFile
+from jan_bench.others import OthersWatch
 from jan_bench.peers.ceiling import ceiling
 from jan_bench.peers.contestants import Contestant, Shape, contestants
 from jan_bench.peers.from_pypi import FromPypi
@@ -116,6 +117,7 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
             seed=self.seed + number,
         )
         found: list[Measured] = []
+        watch = OthersWatch()
         with one.serving() as url:
             further: dict[str, Any] = {"temperature": 0, "repeat_penalty": 1}
             endpoint = endpoint_of(
@@ -139,10 +141,13 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
             if not run_in_loop(measure(endpoint, load, found.append, scale=self.scale)):
                 raise KeyboardInterrupt
         row = result_of(found[0], load, endpoint, under, label=one.name)
+        row["jan_bench"]["others"] = watch.share()  # its own process has ended
         if not row["completed"]:
             kinds = ", ".join(row["jan_bench"]["errors_by_kind"]) or "every answer broke off"
             raise Unavailable(f"{one.name} answered no request", kinds)
         return row
 
     def _ceiling(self, shape: Shape) -> dict[str, Any]:
-        return ceiling(shape, self.programs, n_input=self.n_input, n_output=self.n_output)
+        watch = OthersWatch()
+        row = ceiling(shape, self.programs, n_input=self.n_input, n_output=self.n_output)
+        return {**row, "others": watch.share()}

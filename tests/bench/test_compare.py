@@ -18,6 +18,24 @@ def engine(path: Path, *samples: float, **fields: object) -> Path:
     return path
 
 
+def roofline(path: Path, *samples_ns: int) -> Path:
+    row = {"type": "q4_K", "width": 256, "n_rows": 64, "n_columns": 8, "n_threads": 1}
+    row |= {"limit_gops": 1000.0, "samples_ns": list(samples_ns), "upstream_samples_ns": [9]}
+    path.write_text(json.dumps([row]))
+    return path
+
+
+def test_products_are_compared_by_what_they_compute_in_a_second(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = roofline(tmp_path / "a.json", 1000, 1010, 990, 1005)
+    after = roofline(tmp_path / "b.json", 2000, 2010, 1990, 2005)
+    assert compare(before, after) == 1
+    told = capsys.readouterr().out
+    assert "q4_K 256 x 64, 8 columns, 1 threads" in told
+    assert "GOPS" in told
+
+
 def serving(path: Path, *, slower: float = 1.0, n: int = 40, seed: int = 1) -> Path:
     """Requests one after the other; `slower` stretches all their times."""
     rng = random.Random(seed)

@@ -73,7 +73,8 @@ opened_engine open_engine(std::shared_ptr<const model> source, const forward_opt
     auto through = std::make_unique<llama_forward>(std::move(source), chosen, pool);  // keeps the vocabulary
     engine_options with_threads = running;
     with_threads.idle_core = through->n_threads() < static_cast<int>(std::thread::hardware_concurrency());
-    with_threads.n_row_threads = std::min(max_row_threads, through->n_threads());
+    made.n_threads = through->n_threads();
+    with_threads.n_row_threads = std::min(max_row_threads, made.n_threads);
     made.running =
         std::make_unique<engine>(std::move(through), std::move(pieces), with_threads, std::move(chains));
     return made;

@@ -13,6 +13,7 @@ namespace jan {
 struct opened_engine {
     std::unique_ptr<engine> running;
     kernel_choice kernel;
+    int n_threads = 0;
 };
 
 // Where options leave the attention kernel open and nothing but speed decides, both are timed first,

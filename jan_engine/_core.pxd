@@ -656,6 +656,7 @@ cdef extern from "open_engine.h" namespace "jan" nogil:
     cdef cppclass opened_engine:
         unique_ptr[engine] running
         kernel_choice kernel
+        int n_threads
 
     opened_engine open_engine(
         shared_ptr[model] source, const forward_options & options, const engine_options & running

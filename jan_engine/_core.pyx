@@ -642,6 +642,7 @@ cdef class Engine:
 
     cdef unique_ptr[engine] owned
     cdef kernel_choice chosen
+    cdef readonly int n_threads  # that compute; 0 without a model
 
     def __cinit__(
         self,
@@ -700,6 +701,7 @@ cdef class Engine:
             made = open_engine(source.shared, through, running)
         self.owned = move(made.running)
         self.chosen = made.kernel
+        self.n_threads = made.n_threads
 
     def __dealloc__(self):
         with nogil:

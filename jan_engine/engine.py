@@ -83,6 +83,11 @@ class AsyncEngine:
         """Which one computes here, and the figures that decided it."""
         return self._kernel
 
+    @property
+    def n_threads(self) -> int:
+        """That compute: what the options left open is settled."""
+        return self.core.n_threads
+
     def write_trace(self, path: str | Path) -> None:
         """The last steps in Chrome's trace format, for chrome://tracing or Perfetto."""
         events: list[dict[str, Any]] = []

@@ -20,6 +20,7 @@ from jan_bench.load.measure import Load, Measured, Point, measure, run_in_loop
 from jan_bench.load.own_server import OwnServer
 from jan_bench.load.repeats import add_spread
 from jan_bench.load.result import file_name, result_of, without_details
+from jan_bench.load.server_facts import server_facts
 from jan_bench.load.table import load_text, markdown, print_result, print_summary
 from jan_bench.model_file import ModelFile, read_model_file
 from jan_bench.output import write_out
@@ -175,6 +176,7 @@ def _resolved(
         "burstiness": load.burstiness,
         "timeout_s": load.timeout_s,
         "server": of_server,
+        "server_says": server_facts(endpoint),
     }
 
 

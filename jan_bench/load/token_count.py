@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import http.client
-import ssl
 from typing import Any
 
 import msgspec
 
 from jan_bench.load.endpoint import Endpoint
+from jan_bench.load.one_request import ask
 from jan_engine.errors import Unavailable
 
 __all__ = ["TokenCounter", "find_token_counter"]
-
-_PATIENCE_S = 30.0
 
 
 class _Way(msgspec.Struct, frozen=True):
@@ -55,31 +52,12 @@ class TokenCounter:
 
     def _ask(self, text: str) -> int | None:
         """None for anything but a number."""
-        endpoint = self._endpoint
-        body = msgspec.json.encode({self._way.field: text, "model": endpoint.model})
-        headers = {"Content-Type": "application/json", **dict(endpoint.headers)}
-        connection: http.client.HTTPConnection
-        if endpoint.is_tls:
-            connection = http.client.HTTPSConnection(
-                endpoint.host,
-                endpoint.port,
-                timeout=_PATIENCE_S,
-                context=ssl.create_default_context(),
-            )
-        else:
-            connection = http.client.HTTPConnection(
-                endpoint.host, endpoint.port, timeout=_PATIENCE_S
-            )
+        asked = {self._way.field: text, "model": self._endpoint.model}
+        answer = ask(self._endpoint, self.path, msgspec.json.encode(asked))
         try:
-            connection.request("POST", endpoint.prefix + self.path, body, headers)
-            answer = connection.getresponse()
-            if answer.status != 200:
-                return None
-            told = msgspec.json.decode(answer.read(), type=_Counted)
-        except (OSError, http.client.HTTPException, msgspec.MsgspecError):
+            told = msgspec.json.decode(answer or b"", type=_Counted)
+        except msgspec.MsgspecError:
             return None
-        finally:
-            connection.close()
         return told.count if told.tokens is None else len(told.tokens)
 
 

@@ -76,6 +76,12 @@ def steady(first_s: float, each_s: float) -> Script:
     return script
 
 
+TOLD: dict[str, Any] = {
+    "/v1/models": {"data": [{"id": "the-first"}, {"id": "another"}]},
+    "/props": {"total_slots": 3, "chat_template": "{{ long }}" * 50},
+}
+
+
 class Peer:
     def __init__(self, script: Script) -> None:
         self.script = script
@@ -99,9 +105,13 @@ class Peer:
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         if head.startswith("GET"):
-            models = json.dumps({"data": [{"id": "the-first"}, {"id": "another"}]})
-            writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(models)}\r\n".encode())
-            writer.write(f"Connection: close\r\n\r\n{models}".encode())
+            told: dict[str, Any] = {
+                "/v1/models": {"data": [{"id": "the-first"}, {"id": "another"}]}
+            }
+            told["/props"] = {"total_slots": 3, "chat_template": "{{ long }}" * 50}
+            text = json.dumps(told.get(head.split()[1], {}))  # of its health, too
+            writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(text)}\r\n".encode())
+            writer.write(f"Connection: close\r\n\r\n{text}".encode())
             writer.close()
             return
         length = int(head.lower().partition("content-length:")[2].split()[0])

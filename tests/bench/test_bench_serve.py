@@ -51,6 +51,7 @@ def test_the_json_has_vllms_keys_and_ours_apart(capsys: pytest.CaptureFixture[st
     assert ours["circumstances"]["command"] == "serve"
     assert "share nothing" in ours["circumstances"]["cache_policy"]
     assert 0 < ours["client"]["cpu_share"] < 1
+    assert ours["circumstances"]["flags"]["server_says"] == {"total_slots": 3}  # no long texts
 
 
 def test_details_are_one_entry_per_request(tmp_path: Path) -> None:
@@ -205,6 +206,7 @@ def test_it_serves_the_model_itself(
     under = told["jan_bench"]["circumstances"]
     assert under["models"][0]["sha256"]
     assert under["flags"]["server"] == of_server[1:]
+    assert under["flags"]["server_says"]["engine"]["n_threads"] == 1
 
 
 @pytest.mark.unsanitized

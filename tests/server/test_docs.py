@@ -62,6 +62,10 @@ def test_props_say_what_is_served(alphabet_server: Running) -> None:
     assert props["model_alias"] == "alphabet"
     assert props["total_slots"] == 4
     assert props["default_generation_settings"] == {"n_ctx": 512}
+    facts = props["engine"]
+    assert facts["n_threads"] >= 1
+    assert facts["flash_attention"] in {True, False}
+    assert facts["cache_type"] == "f16"
     assert (props["bos_token"], props["eos_token"]) == ("<s>", "</s>")
 
 

@@ -83,6 +83,12 @@ class ServedModel:
         return self._engine
 
     @property
+    def generator(self) -> AsyncEngine | None:
+        """The engine, or None for a model that only makes vectors. Raises 503 like `model`."""
+        self._check_ready()
+        return self._engine
+
+    @property
     def template(self) -> ChatTemplate:
         """Raises like `engine`, and 400 for a file whose own template cannot be used."""
         self._check_ready()

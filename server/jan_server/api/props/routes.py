@@ -8,9 +8,21 @@ import msgspec
 from litestar import get
 
 from jan_server.inference.details import fingerprint
+from jan_server.inference.served_model import ServedModel
 from jan_server.requests import Models, RouteFacts, describe
 
 __all__ = ["props"]
+
+
+class EngineFacts(msgspec.Struct, kw_only=True):
+    """What was left open to the engine, as it settled it."""
+
+    n_threads: int
+    flash_attention: bool | None  # None: llama.cpp decides, by the device
+    flash_attention_because: str
+    matrix_kernels: bool
+    speculation: bool
+    cache_type: str
 
 
 class Props(msgspec.Struct, kw_only=True):
@@ -22,6 +34,7 @@ class Props(msgspec.Struct, kw_only=True):
     bos_token: str
     eos_token: str
     build_info: str
+    engine: EngineFacts | None  # None for a model that only makes vectors
 
 
 @get("/props", opt=describe(RouteFacts(tag="Models", gives=Props)))
@@ -43,4 +56,20 @@ async def props(pool: Models) -> Props:
         bos_token=text(vocab.bos),
         eos_token=text(vocab.eos),
         build_info=fingerprint(),
+        engine=_facts_of(served),
+    )
+
+
+def _facts_of(served: ServedModel) -> EngineFacts | None:
+    engine = served.generator
+    if engine is None:
+        return None
+    kernel = engine.attention_kernel
+    return EngineFacts(
+        n_threads=engine.n_threads,
+        flash_attention=kernel.flash,
+        flash_attention_because=str(kernel.reason),
+        matrix_kernels=engine.model.matrix_kernels,
+        speculation=engine.options.speculation,
+        cache_type=engine.options.cache_type,
     )

@@ -32,6 +32,15 @@ inline int32_t four_bytes(const void * from) {
     return word;
 }
 
+// Rounded to half precision.
+inline float through_half(float v) {
+#    ifdef JAN_MATRIX_NEON
+    return static_cast<float>(static_cast<__fp16>(v));
+#    else
+    return _cvtsh_ss(_cvtss_sh(v, _MM_FROUND_TO_NEAREST_INT));
+#    endif
+}
+
 // Of the cache line there, before it is read.
 inline void prefetch_line(const void * at) { __builtin_prefetch(at); }
 

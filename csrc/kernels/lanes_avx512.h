@@ -71,7 +71,5 @@ inline ints plus(ints a, ints b) { return _mm512_add_epi32(a, b); }
 inline void store_as_bytes(int8_t * p, ints v) {
     _mm_storeu_si128(reinterpret_cast<__m128i *>(p), _mm512_cvtepi32_epi8(v));
 }
-// Rounded to half precision.
-inline float through_half(float v) { return _cvtsh_ss(_cvtss_sh(v, _MM_FROUND_TO_NEAREST_INT)); }
 
 }  // namespace jan::kernels

@@ -71,6 +71,5 @@ inline void store_as_bytes(int8_t * p, ints v) {
     const int32_t four = vget_lane_s32(vreinterpret_s32_s8(bytes), 0);
     memcpy(p, &four, sizeof four);
 }
-inline float through_half(float v) { return vgetq_lane_f32(vcvt_f32_f16(vcvt_f16_f32(vdupq_n_f32(v))), 0); }
 
 }  // namespace jan::kernels

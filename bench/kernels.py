@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import statistics
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,10 +24,11 @@ import msgspec
 
 from bench.models import FAMILIES, model_path
 from bench.serving.llama_server import PROGRAMS
-from jan_bench.others import run_watched
+from bench.turns import taken
+from jan_bench.others import OthersWatch
+from jan_bench.peers.batched_bench import batched_bench
 
 OURS = (sys.executable, "-m", "jan_server.cli.main", "bench", "engine", "--no-hash", "-r", "1")
-THEIRS = (str(PROGRAMS / "llama-batched-bench"), "--output-format", "jsonl")
 LOADS = ((256, 32, (1,)), (16, 32, (8, 32)))  # tokens of a prompt, tokens made, streams
 LOADING = """
 import sys, time
@@ -52,15 +54,12 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="where rounds are added; those there count")
     asked = parser.parse_args()
     model = model_path(asked.family, asked.type)
-    rounds: list[Round] = []
-    if asked.keep is not None and asked.keep.exists():
-        rounds = list(msgspec.json.Decoder(Round).decode_lines(asked.keep.read_bytes()))
-    while len(rounds) < asked.rounds:
-        rounds.append(_round(model, asked.threads, ours_first=len(rounds) % 2 == 0))
-        print(rounds[-1], file=sys.stderr, flush=True)
-        if asked.keep is not None:
-            with asked.keep.open("ab") as file:
-                file.write(msgspec.json.encode(rounds[-1]) + b"\n")
+    rounds = taken(
+        Round,
+        asked.rounds,
+        asked.keep,
+        lambda n: _round(model, asked.threads, ours_first=n % 2 == 0),
+    )
     most = max(one.others for one in rounds)
     print(f"{model.name}, {asked.threads} threads, {len(rounds)} rounds, others {most:.0%} at most")
     print("\n| what | ours, per second | llama.cpp's | times | of single rounds |")
@@ -77,58 +76,51 @@ def main() -> int:
 
 
 def _round(model: Path, n_threads: int, *, ours_first: bool) -> Round:
-    ours: dict[str, float] = {}
-    theirs: dict[str, float] = {}
+    both: dict[bool, dict[str, float]] = {True: {}, False: {}}
     others: list[float] = []
-
-    def turn(is_ours: bool, n_prompt: int, n_out: int, streams: Sequence[int]) -> None:
-        found, busy = (_our_turn if is_ours else _their_turn)(
-            model, n_threads, n_prompt, n_out, streams
-        )
-        (ours if is_ours else theirs).update(found)
-        others.append(busy)
-
-    for load in LOADS:
-        for is_ours in (ours_first, not ours_first):
-            turn(is_ours, *load)
     for is_ours in (ours_first, not ours_first):
-        said, busy = run_watched(
-            (sys.executable, "-c", LOADING, str(model), "ours" if is_ours else "theirs")
+        watch = OthersWatch()
+        for n_prompt, n_out, streams in LOADS:
+            turn = _our_turn if is_ours else _their_turn
+            both[is_ours] |= _speeds(turn(model, n_threads, n_prompt, n_out, streams))
+        said = subprocess.check_output(
+            (sys.executable, "-c", LOADING, str(model), "ours" if is_ours else "theirs"), text=True
         )
-        (ours if is_ours else theirs)["loads"] = 1 / float(said)
-        others.append(busy)
-    return Round(ours=ours, theirs=theirs, others=max(others))
+        both[is_ours]["loads"] = 1 / float(said)
+        others.append(watch.share() or 0.0)
+    return Round(ours=both[True], theirs=both[False], others=max(others))
 
 
 def _our_turn(
     model: Path, n_threads: int, n_prompt: int, n_out: int, streams: Sequence[int]
-) -> tuple[dict[str, float], float]:
+) -> list[dict[str, Any]]:
     counts = ("-p", str(n_prompt), "-n", str(n_out), "-np", ",".join(map(str, streams)))
-    said, busy = run_watched(
-        (*OURS, "-m", str(model), "-t", str(n_threads), *counts, "-o", "jsonl")
-    )
-    return _speeds(said), busy
+    command = (*OURS, "-m", str(model), "-t", str(n_threads), *counts, "-o", "jsonl")
+    said = subprocess.check_output(command, text=True)
+    return [json.loads(line) for line in said.splitlines()]
 
 
 def _their_turn(
     model: Path, n_threads: int, n_prompt: int, n_out: int, streams: Sequence[int]
-) -> tuple[dict[str, float], float]:
-    n_cells = max(streams) * 512
-    counts = ("-npp", str(n_prompt), "-ntg", str(n_out), "-npl", ",".join(map(str, streams)))
-    threads = ("-t", str(n_threads), "-tb", str(n_threads), "-c", str(n_cells))
-    said, busy = run_watched((*THEIRS, "-m", str(model), *threads, *counts))
-    return _speeds(said), busy
+) -> list[dict[str, Any]]:
+    return batched_bench(
+        PROGRAMS,
+        model,
+        n_prompt=n_prompt,
+        n_out=n_out,
+        streams=streams,
+        n_threads=n_threads,
+        n_cells=max(streams) * 512,
+    )
 
 
-def _speeds(said: str) -> dict[str, float]:
+def _speeds(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
     """Of a prompt where one is read alone; otherwise of tokens made."""
     speeds: dict[str, float] = {}
-    for line in said.splitlines():
-        if line.startswith("{"):
-            row: dict[str, Any] = json.loads(line)
-            if row["pl"] == 1:
-                speeds[f"prompt of {row['pp']}"] = row["speed_pp"]
-            speeds[f"decode, {row['pl']} streams"] = row["speed_tg"]
+    for row in rows:
+        if row["pl"] == 1:
+            speeds[f"prompt of {row['pp']}"] = row["speed_pp"]
+        speeds[f"decode, {row['pl']} streams"] = row["speed_tg"]
     return speeds
 
 

@@ -26,6 +26,7 @@ import msgspec
 
 from bench.models import FAMILIES, model_path
 from bench.serving.llama_server import PROGRAMS
+from bench.turns import taken
 from jan_bench.others import QUIET, run_watched
 
 OURS = (sys.executable, "-m", "jan_server.cli.main", "bench", "engine", "--no-jan-kernels")
@@ -49,16 +50,8 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="where pairs are added; those there count")
     asked = parser.parse_args()
     model = model_path(asked.family, asked.type)
-    pairs: list[Pair] = []
-    if asked.keep is not None and asked.keep.exists():
-        pairs = list(msgspec.json.Decoder(Pair).decode_lines(asked.keep.read_bytes()))
-    while len(pairs) < asked.pairs:
-        pair = _pair(("-m", str(model), "-t", str(asked.threads)), ours_first=len(pairs) % 2 == 0)
-        pairs.append(pair)
-        print(pair, file=sys.stderr, flush=True)
-        if asked.keep is not None:
-            with asked.keep.open("ab") as file:
-                file.write(msgspec.json.encode(pair) + b"\n")
+    flags = ("-m", str(model), "-t", str(asked.threads))
+    pairs = taken(Pair, asked.pairs, asked.keep, lambda n: _pair(flags, ours_first=n % 2 == 0))
     print(f"{model.name}, {asked.threads} threads\n")
     print(
         "| test | pairs | jan bench engine | llama-bench | ratio | of fastest quarters | of pairs |"

@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from bench.models import FAMILIES, model_path
+from bench.turns import taken
 from jan_bench.others import QUIET, run_watched
 
 OURS = (sys.executable, "-m", "jan_server.cli.main", "bench", "engine", "--no-hash", "-o", "json")
@@ -42,15 +43,7 @@ def main() -> int:
     model = model_path(asked.family, asked.type)
     often = () if asked.repetitions is None else ("-r", str(asked.repetitions))
     command = (*OURS, "-m", str(model), "-t", str(asked.threads), *often)
-    runs: list[Run] = []
-    if asked.keep is not None and asked.keep.exists():
-        runs = list(msgspec.json.Decoder(Run).decode_lines(asked.keep.read_bytes()))
-    while len(runs) < 2 * asked.pairs:
-        runs.append(_run(command))
-        print(runs[-1], file=sys.stderr, flush=True)
-        if asked.keep is not None:
-            with asked.keep.open("ab") as file:
-                file.write(msgspec.json.encode(runs[-1]) + b"\n")
+    runs = taken(Run, 2 * asked.pairs, asked.keep, lambda _: _run(command))
     number = asked.repetitions or "its own number of"
     print(f"{model.name}, {asked.threads} threads, {number} repeats in a run\n")
     print("| test | pairs of runs | agree | apart, median | both deviations, median |")

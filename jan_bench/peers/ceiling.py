@@ -1,19 +1,14 @@
-"""Upstream's kernels with no server, sampler or caller around them: llama-batched-bench."""
+"""The most that a server of upstream's could reach: its kernels alone, in the better cache layout."""
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
+from jan_bench.peers.batched_bench import batched_bench
 from jan_bench.peers.contestants import Shape
-from jan_engine.errors import Unavailable
 
 __all__ = ["ceiling", "ceiling_per_s"]
-
-_ATTEMPTS = 3  # its log ends with the process, once in a while before the last line
 
 
 def ceiling(shape: Shape, programs: Path, *, n_input: int, n_output: int) -> dict[str, Any]:
@@ -22,11 +17,17 @@ def ceiling(shape: Shape, programs: Path, *, n_input: int, n_output: int) -> dic
     """
     rows: list[dict[str, Any]] = []
     for layout in ("--kv-unified", "--no-kv-unified"):
-        command = [str(programs / "llama-batched-bench"), "-m", str(shape.model), layout]
-        command += ["-t", str(shape.n_threads), "-tb", str(shape.n_threads)]
-        command += ["-c", str(shape.n_streams * shape.n_ctx), "-ub", str(shape.n_ubatch)]
-        command += ["-npp", str(n_input), "-ntg", str(n_output), "-npl", str(shape.n_streams)]
-        rows.append(_row([*command, "--output-format", "jsonl"]) | {"layout": layout})
+        (row,) = batched_bench(
+            programs,
+            shape.model,
+            n_prompt=n_input,
+            n_out=n_output,
+            streams=[shape.n_streams],
+            n_threads=shape.n_threads,
+            n_cells=shape.n_streams * shape.n_ctx,
+            flags=[layout, "-ub", str(shape.n_ubatch)],
+        )
+        rows.append({**row, "layout": layout})
     return max(rows, key=ceiling_per_s)
 
 
@@ -35,14 +36,3 @@ def ceiling_per_s(row: dict[str, Any]) -> float:
     n_output: int = row["pl"] * row["tg"]
     seconds: float = row["t_pp"] + row["t_tg"]
     return n_output / seconds
-
-
-def _row(command: list[str]) -> dict[str, Any]:
-    said = ""
-    for _ in range(_ATTEMPTS):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        for line in done.stdout.splitlines():
-            if line.startswith("{"):
-                return msgspec.json.decode(line, type=dict[str, Any])
-        said = done.stderr[-1000:]
-    raise Unavailable("llama-batched-bench printed no figures", said)

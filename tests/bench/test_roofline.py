@@ -115,6 +115,17 @@ def test_what_is_saved_can_be_drawn(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert {file.stem for file in (tmp_path / "drawn").iterdir()} == set(charts)
 
 
+def test_floating_point_weights_know_memorys_limit_alone(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert roofline("--types", "f16,bf16", "-o", "jsonl") == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    own = [row for row in rows if row["type"] in {"f16", "bf16"}]
+    assert len(own) == 4
+    assert {row["limited_by"] for row in own} == {"memory"}
+    assert {row["limit_byte_gops"] for row in own} == {0}
+
+
 def test_it_takes_no_model_and_no_other_form(capsys: pytest.CaptureFixture[str]) -> None:
     assert roofline("model.gguf") == 2
     assert roofline("-o", "sql") == 2

@@ -159,6 +159,7 @@ def test_nothing_is_written_into_upstream() -> None:
         "processor.cmake",
         "template_budget.cpp",
         "template_budget.h",
+        "tile_configuration.h",
         "vulkan.cmake",
         "vulkan_layer_settings.h",
         "warning_to_log.h",

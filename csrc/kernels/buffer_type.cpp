@@ -197,11 +197,11 @@ ggml_backend_buffer_type_t matrix_buffer_type() {
     return format_of(GGML_TYPE_Q8_0) ? &type : nullptr;
 }
 
-ggml_backend_buffer_type_t before_repacking(std::vector<ggml_backend_buffer_type_t> & list) {
+ggml_backend_buffer_type_t before_others(std::vector<ggml_backend_buffer_type_t> & list) {
     jan_machine_loops_offer(&loops_of_variant());  // only the variant that is used comes here
     const ggml_backend_buffer_type_t ours = matrix_buffer_type();
     if (ours && std::find(list.begin(), list.end(), ours) == list.end()) {
-        list.push_back(ours);
+        list.insert(list.begin(), ours);
     }
     return ggml_backend_cpu_repack_buffer_type();
 }

@@ -1,4 +1,4 @@
-"""The most that a server of upstream's could reach: its kernels alone, in the better cache layout."""
+"""The most that upstream's server could reach: its kernels alone, in the better cache layout."""
 
 from __future__ import annotations
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 from jan_engine.errors import WriteFailed
+from jan_engine.whole_file import write_whole
 
 __all__ = ["require_place", "write_out"]
 
@@ -31,21 +31,12 @@ def write_out(text: str, path: Path | None) -> None:
         except OSError as error:
             raise WriteFailed(f"cannot write the results: {error.strerror}") from error
         return
-    partial = None
     try:
         if path.is_symlink() or (path.exists() and not path.is_file()):
             path.write_text(text, encoding="utf-8")  # what /dev/null is must not become a file
             return
-        handle, name = tempfile.mkstemp(".partial", path.name + ".", path.parent)
-        partial = Path(name)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        partial.chmod(0o644)
-        partial.replace(path)
+        write_whole(path, text.encode())
     except OSError as error:
         failed = WriteFailed(f"cannot write {path}: {error.strerror or error}")
         failed.path = str(path)
         raise failed from error
-    finally:
-        if partial is not None:
-            partial.unlink(missing_ok=True)

@@ -6,13 +6,14 @@ Losing it costs time and nothing else, so nothing that goes wrong with it is an 
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import tempfile
 from pathlib import Path
 
 import msgspec
+
+from jan_engine.whole_file import write_whole
 
 __all__ = ["recall", "remember"]
 
@@ -42,15 +43,7 @@ def remember(key: str, timed: Timed) -> None:
     path = _path()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, written = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(msgspec.json.format(msgspec.json.encode(kept)))
-            Path(written).replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                Path(written).unlink()
-            raise
+        write_whole(path, msgspec.json.format(msgspec.json.encode(kept)), durable=False)
     except OSError as error:
         _LOGGER.debug("what was timed is not kept: %s", error)
 

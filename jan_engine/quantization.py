@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 from jan_engine import _core, backend, gguf, log
@@ -16,6 +15,7 @@ from jan_engine.errors import (
 )
 from jan_engine.native_call import OnProgress, watched
 from jan_engine.native_int import native_int
+from jan_engine.whole_file import whole_file
 
 __all__ = ["quantize", "quantize_types"]
 
@@ -56,12 +56,8 @@ def quantize(
             f"upstream quantises files aligned to 32 bytes, not to {alignment}"
         )
     backend.load()
-    # A name of its own for each call; a folder that cannot be written to is an OSError here.
-    handle, name = tempfile.mkstemp(".partial", target.name + ".", target.parent)
-    os.close(handle)
-    partial = Path(name)
 
-    def run(progress: _core.Progress) -> None:
+    def run(progress: _core.Progress, partial: Path) -> None:
         _core.quantize_file(
             os.fsencode(source),
             os.fsencode(partial),
@@ -73,10 +69,9 @@ def quantize(
         )
 
     try:
-        watched(run, on_progress, "jan-quantize")
-        _check_written(partial)
-        partial.chmod(0o644)
-        partial.replace(target)
+        with whole_file(target) as partial:  # a folder that cannot be written to is an OSError
+            watched(lambda progress: run(progress, partial), on_progress, "jan-quantize")
+            _check_written(partial)
     except ModelError as error:
         error.path = str(source)
         raise
@@ -84,7 +79,6 @@ def quantize(
         error.path = str(target)
         raise
     finally:
-        partial.unlink(missing_ok=True)
         log.forward()
 
 

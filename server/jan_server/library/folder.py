@@ -20,6 +20,7 @@ from pathlib import Path
 import msgspec
 from filelock import FileLock, Timeout
 
+from jan_engine.whole_file import sync_folder
 from jan_server.ids import new_id
 from jan_server.library.records import StoredModel
 
@@ -83,7 +84,7 @@ class ModelsFolder:
             record.flush()
             os.fsync(record.fileno())
         partial.rename(target)
-        _sync(self._files)
+        sync_folder(self._files)
         return model
 
     def discard(self, model: StoredModel) -> None:
@@ -113,14 +114,3 @@ class ModelsFolder:
         for folder in self._partial.iterdir():
             if folder.is_dir() and time.time() - folder.stat().st_mtime > _FORGOTTEN_S:
                 shutil.rmtree(folder, ignore_errors=True)
-
-
-def _sync(folder: Path) -> None:
-    """So that a rename outlasts a loss of power."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

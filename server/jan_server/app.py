@@ -78,7 +78,11 @@ def create_app(
     settings = pool.settings
     return Entry(
         routes,
-        KeyRing(settings.api_key, KeyFile(pool.home)),
+        KeyRing(
+            settings.api_key,
+            KeyFile(pool.home),
+            always=not settings.is_local and not settings.insecure,
+        ),
         BrowserGuard(settings),
         public,
         observer,

@@ -20,7 +20,8 @@ def run(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="jan keys",
         description="Keys for callers. From the first one on, servers of this JAN_HOME ask for "
-        "one; running ones notice within a second. Removing JAN_HOME/keys.json opens them again.",
+        "one; running ones notice within a second. To answer without keys again, remove "
+        "JAN_HOME/keys.json and restart the servers.",
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="create, list or revoke")
     create = verbs.add_parser("create", help="a new key, shown once")

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
-import tempfile
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
+from filelock import FileLock, Timeout
 from msgspec import Meta
+
+from jan_engine.whole_file import write_whole
 
 __all__ = ["KEY_FILE", "BadKeyFile", "KeyFile", "KeyRecord", "digest"]
 
 KEY_FILE = "keys.json"
+_LOCK_S = 30.0  # that another process may take to change the file
 _LOOK_S = 1.0  # how long a key that was taken back may still be good
 
 
@@ -42,12 +46,12 @@ class KeyRecord(msgspec.Struct, kw_only=True):
 
 
 class KeyFile:
-    """Read anew when it was changed; written by one rename."""
+    """Read anew when it was changed; changed under a lock, by one rename."""
 
     def __init__(self, home: Path) -> None:
         self.path = home / KEY_FILE
         self._records: list[KeyRecord] = []
-        self._read_from: tuple[int, int] | None = None  # time and size of the file
+        self._read_from: tuple[int, int, int] | None = None  # the file's inode, time and size
         self._look_s = 0.0
         self.is_bad = False  # when it was last looked up
 
@@ -60,13 +64,14 @@ class KeyFile:
             return []
         except OSError as error:
             raise BadKeyFile(f"{self.path}: {error.strerror}") from None
-        if self._read_from != (facts.st_mtime_ns, facts.st_size):
+        read_from = (facts.st_ino, facts.st_mtime_ns, facts.st_size)
+        if self._read_from != read_from:
             try:
                 data = self.path.read_bytes()
                 self._records = msgspec.json.decode(data, type=list[KeyRecord])
             except (OSError, msgspec.DecodeError) as error:
                 raise BadKeyFile(f"{self.path}: {error}") from None
-            self._read_from = (facts.st_mtime_ns, facts.st_size)
+            self._read_from = read_from
         return list(self._records)
 
     def recent(self) -> list[KeyRecord]:
@@ -93,35 +98,38 @@ class KeyFile:
             created_at=int(time.time()),
             expires_at=expires_at,
         )
-        self._write([*self.records(), record])
+        with self._alone():
+            self._write([*self.records(), record])
         return record, key
 
     def revoke(self, named: str) -> KeyRecord | None:
         """By its id, or a name that one active key has. Its record stays."""
-        records = self.records()
-        now_s = time.time()
-        active = [one for one in records if one.status(now_s) == "active"]
-        found = [one for one in active if one.id == named] or [
-            one for one in active if one.name == named
-        ]
-        if len(found) != 1:
-            return None
-        found[0].revoked_at = int(now_s)
-        self._write(records)
-        return found[0]
+        with self._alone():
+            records = self.records()
+            now_s = time.time()
+            active = [one for one in records if one.status(now_s) == "active"]
+            found = [one for one in active if one.id == named] or [
+                one for one in active if one.name == named
+            ]
+            if len(found) != 1:
+                return None
+            found[0].revoked_at = int(now_s)
+            self._write(records)
+            return found[0]
+
+    @contextmanager
+    def _alone(self) -> Generator[None]:
+        """Holds off every other process and thread that reads, changes and writes the file."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.path.with_suffix(".lock"), timeout=_LOCK_S, mode=0o600):
+                yield
+        except Timeout:
+            raise BadKeyFile(f"{self.path}: another process has been changing it") from None
 
     def _write(self, records: list[KeyRecord]) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=".keys-")  # for its owner only
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(msgspec.json.format(msgspec.json.encode(records)))
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(self.path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        data = msgspec.json.format(msgspec.json.encode(records))
+        write_whole(self.path, data, mode=0o600)
 
 
 def digest(key: str) -> bytes:

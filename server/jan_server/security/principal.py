@@ -28,19 +28,29 @@ ANONYMOUS = Principal("local", "none")
 
 
 class KeyRing:
-    """The keys this server accepts: those it was given, and those of a file while they last.
-    Without any, everybody is welcome; once the file has had one, nobody is without.
+    """Holds the keys this server accepts: those it was given, and those of a file while they last.
+
+    A server that has had a key since its start asks for one until it ends, also when its file goes,
+    and so does one that is to ask `always`. Any other lets everybody in.
     """
 
-    def __init__(self, keys: Iterable[str], file: KeyFile | None = None) -> None:
+    def __init__(
+        self, keys: Iterable[str], file: KeyFile | None = None, *, always: bool = False
+    ) -> None:
         self._digests = [digest(key) for key in keys]
         self._file = file
+        self._asks = always or bool(self._digests)
+        self._look()
 
     @property
     def asks(self) -> bool:
-        if self._digests or self._file is None:
-            return bool(self._digests)
-        return bool(self._file.recent()) or self._file.is_bad  # a damaged one opens nothing
+        self._look()
+        return self._asks
+
+    def _look(self) -> None:
+        """Once the file has had a key, or cannot be read, its disappearance opens nothing."""
+        if not self._asks and self._file is not None:
+            self._asks = bool(self._file.recent()) or self._file.is_bad
 
     def identify(self, headers: dict[bytes, bytes]) -> Principal:
         """Raises 401 for whoever shows no key, or a wrong one."""

@@ -35,14 +35,14 @@ from jan_bench.sweep.limits import limit_of
 from jan_bench.sweep.run import Sweep
 from jan_engine.errors import InvalidRequest
 
-__all__ = ["run"]
+__all__ = ["grid_from", "run", "sweep_parser"]
 
 _CACHE_TYPES = ("f16", "q8_0", "q4_0")
 
 
 def run(arguments: list[str], find_model: FindModel) -> int:
     """1 where a limit was asked for that no setting keeps under any load."""
-    asked, of_server = parse_all(_parser(), arguments)
+    asked, of_server = parse_all(sweep_parser(), arguments)
     asked.url = None
     load = load_from(asked)
     limits = [limit_of(text) for text in asked.sla]
@@ -59,7 +59,7 @@ def run(arguments: list[str], find_model: FindModel) -> int:
         "temperature": asked.temperature,
         "server": of_server,
     }
-    grid = _grid(asked, paths)
+    grid = grid_from(asked, paths)
     folder = ResultFolder(asked.out, "sweep", plan)
     if asked.quant:
         models = _quantized(paths, asked.quant.split(","), asked.out / "models")
@@ -103,7 +103,7 @@ def _bounds(asked: argparse.Namespace) -> tuple[float, float]:
     return least, most
 
 
-def _grid(asked: argparse.Namespace, models: Sequence[Path]) -> Grid:
+def grid_from(asked: argparse.Namespace, models: Sequence[Path]) -> Grid:
     cache_types: list[str | None] = asked.kv_type.split(",") if asked.kv_type else [None]
     for name in cache_types:
         if name is not None and name not in _CACHE_TYPES:
@@ -232,7 +232,7 @@ def _short(value: object) -> str:
     return Path(value).stem if isinstance(value, str) else str(value)
 
 
-def _parser() -> argparse.ArgumentParser:
+def sweep_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="jan bench sweep",
         description="Serves a model with every combination of the settings that were given and "

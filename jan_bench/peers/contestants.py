@@ -67,7 +67,7 @@ def contestants(shape: Shape, programs: Path, others: Sequence[FromPypi]) -> lis
     n, t = str(shape.n_streams), str(shape.n_threads)
     ubatch, n_cells = str(shape.n_ubatch), str(shape.n_streams * shape.n_ctx)
     ours = ["--parallel", n, "--ctx-size", str(shape.n_ctx), "--threads", t]
-    ours += ["--batch-size", ubatch, "--no-speculation"]
+    ours += ["--ubatch-size", ubatch, "--no-speculation"]
     stock = ["--host", "127.0.0.1", "-t", t, "-tb", t, "-np", n, "-c", n_cells]
     tuned = [*stock, "--cache-ram", "0", "--no-cache-idle-slots", "-fa", "on"]
     tuned += ["-ub", ubatch, "-b", ubatch, "--threads-http", "8"]

@@ -15,7 +15,7 @@ __all__ = ["Grid", "Setting"]
 _FLAGS = {
     "cache_type": "--cache-type",
     "slots": "--parallel",
-    "ubatch": "--batch-size",
+    "ubatch": "--ubatch-size",
     "threads": "--threads",
 }
 _SHORT = {"cache_type": "kv", "slots": "np", "ubatch": "ub", "threads": "t"}

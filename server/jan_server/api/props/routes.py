@@ -18,6 +18,7 @@ class EngineFacts(msgspec.Struct, kw_only=True):
     """What was left open to the engine, as it settled it."""
 
     n_threads: int
+    n_ubatch: int  # tokens of one forward pass
     flash_attention: bool | None  # None: llama.cpp decides, by the device
     flash_attention_because: str
     matrix_kernels: bool
@@ -67,6 +68,7 @@ def _facts_of(served: ServedModel) -> EngineFacts | None:
     kernel = engine.attention_kernel
     return EngineFacts(
         n_threads=engine.n_threads,
+        n_ubatch=engine.options.n_ubatch,
         flash_attention=kernel.flash,
         flash_attention_because=str(kernel.reason),
         matrix_kernels=engine.model.matrix_kernels,

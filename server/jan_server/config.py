@@ -9,6 +9,7 @@ from msgspec import Meta
 
 __all__ = ["OF_A_MODEL", "Settings"]
 
+CacheType = Literal["f16", "bf16", "f32", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
 OF_A_MODEL = {  # settings that a model may have of its own
     "ctx_size",
     "parallel",
@@ -16,6 +17,10 @@ OF_A_MODEL = {  # settings that a model may have of its own
     "flash_attn",
     "threads",
     "n_gpu_layers",
+    "load_mode",
+    "repack",
+    "spm_infill",
+    "pooling",
     "cache_type",
     "context_shift",
     "chat_template",
@@ -39,7 +44,9 @@ def _short(*flags: str) -> dict[str, object]:
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """One field per flag: `ctx_size` is --ctx-size and JAN_CTX_SIZE."""
+    """One field per flag: `ctx_size` is --ctx-size and JAN_CTX_SIZE. A help text is made of a
+    description, which names the unit, and of the range and the default, which are read from here.
+    """
 
     model: Annotated[
         str,
@@ -51,16 +58,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     alias: Annotated[
         str,
         Meta(
-            description="the model's id in the API; its file's name otherwise",
+            description="the model's id in the API; without it, its file's name",
             extra=_short("-a", "--served-model-name"),
         ),
     ] = ""
     host: Annotated[str, Meta(description="address to listen on")] = "127.0.0.1"
-    port: Annotated[int, Meta(description="port to listen on; 0: any", ge=0, le=65535)] = 1337
+    port: Annotated[int, Meta(description="TCP port to listen on; 0: any", ge=0, le=65535)] = 1337
     parallel: Annotated[
         int,
         Meta(
-            description="requests that run side by side",
+            description="requests that run side by side; more wait their turn",
             ge=1,
             le=256,
             extra=_short("-np", "--max-num-seqs"),
@@ -69,65 +76,109 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ctx_size: Annotated[
         int,
         Meta(
-            description="tokens of the longest request; 0: as many as the model knows",
+            description="tokens of the longest request, its answer included; 0: as many as the "
+            "model was trained with. Each of --parallel requests may be so long, as far as memory "
+            "holds their caches",
             ge=0,
             extra=_short("-c", "--max-model-len"),
         ),
     ] = 4096
     ubatch_size: Annotated[
-        int, Meta(description="tokens of one forward pass", ge=1, extra=_short("-ub"))
+        int, Meta(description="most tokens of one forward pass", ge=1, extra=_short("-ub"))
     ] = 512
-    batch_size: Annotated[
+    threads: Annotated[
         int,
         Meta(
-            description="llama-server's, without effect: what a pass costs says how much of a "
-            "prompt is in it",
-            ge=1,
-            extra=_short("-b"),
+            description="CPU threads that compute; 0: one per physical core",
+            ge=0,
+            extra=_short("-t"),
         ),
-    ] = 2048
-    threads: Annotated[
-        int, Meta(description="0: one per physical core", ge=0, extra=_short("-t"))
     ] = 0
     n_gpu_layers: Annotated[
-        int, Meta(description="layers on the GPU; -1: all", ge=-1, extra=_short("-ngl"))
+        int,
+        Meta(
+            description="layers whose weights lie on the GPU; -1: all",
+            ge=-1,
+            extra=_short("-ngl"),
+        ),
     ] = -1
+    load_mode: Annotated[
+        Literal["mmap", "none", "mlock", "mmap+mlock"],
+        Meta(
+            description="how weights come into memory: mmap maps the file, none reads it, mlock "
+            "keeps them from being swapped out",
+            extra=_short("-lm"),
+        ),
+    ] = "mmap"
+    check_tensors: Annotated[
+        bool, Meta(description="read every weight at the start, and refuse NaN and infinity")
+    ] = False
+    repack: Annotated[
+        bool,
+        Meta(
+            description="rearrange weights for the CPU's kernels: faster, and not mapped any more"
+        ),
+    ] = True
     jan_kernels: Annotated[
         bool,
         Meta(
-            description="matrix and attention kernels of our own on the CPU; otherwise llama.cpp's"
+            description="matrix and attention kernels of our own on the CPU; without, llama.cpp's"
         ),
     ] = True
     cache_type: Annotated[
-        Literal["f16", "q8_0", "q4_0"],
-        Meta(description="numbers of the cache", extra=_short("-ctk", "--cache-type-k")),
+        CacheType,
+        Meta(
+            description="type of the numbers in the cache of keys and values; smaller ones hold "
+            "longer texts",
+            extra=_short("-ctk", "--cache-type-k"),
+        ),
     ] = "f16"
     cache_type_v: Annotated[
-        Literal["", "f16", "q8_0", "q4_0"],
-        Meta(description="of its values; only what cache-type is", extra=_short("-ctv")),
+        Literal["", CacheType],
+        Meta(
+            description="type of the values alone; only what --cache-type is", extra=_short("-ctv")
+        ),
     ] = ""
     flash_attn: Annotated[
         Literal["auto", "on", "off"],
-        Meta(description="the attention kernel; auto: by what it costs here", extra=_short("-fa")),
+        Meta(
+            description="whether the flash kernel computes attention; auto: the faster one, timed "
+            "at the start",
+            extra=_short("-fa"),
+        ),
     ] = "auto"
     context_shift: Annotated[
-        bool, Meta(description="forget the middle of a text when the context is full")
+        bool,
+        Meta(description="go on when the context is full, and forget the middle of the text"),
     ] = False
     chat_template: Annotated[
-        str, Meta(description="Jinja in place of the file's own template, or chatml")
+        str, Meta(description="Jinja in place of the file's own chat template, or chatml")
     ] = ""
-    chat_template_file: Annotated[str, Meta(description="a file that has it")] = ""
+    chat_template_file: Annotated[
+        str, Meta(description="a file with Jinja in place of the model's own chat template")
+    ] = ""
     reasoning_format: Annotated[
         Literal["auto", "none", "deepseek"],
-        Meta(description="none leaves a model's reasoning in its answer's content"),
+        Meta(
+            description="where a model's reasoning goes: none leaves it in the content, the others "
+            "put it into reasoning_content"
+        ),
     ] = "auto"
     speculation: Annotated[
-        bool, Meta(description="guess ahead what a text repeats, where that pays")
+        bool, Meta(description="guess tokens that a text repeats, where that pays")
     ] = True
+    spm_infill: Annotated[
+        bool,
+        Meta(description="around a gap, put what follows it first, as some models of code want"),
+    ] = False
+    pooling: Annotated[
+        Literal["auto", "mean", "cls", "last"],
+        Meta(description="how an embedding is made of its tokens' vectors; auto: as the file says"),
+    ] = "auto"
     lora: Annotated[
         tuple[str, ...],
         Meta(
-            description="a low-rank adapter of the model, FILE or FILE:SCALE; may be repeated",
+            description="a low-rank adapter of the model, FILE or FILE:SCALE",
             extra=_short("--lora-scaled"),
         ),
     ] = ()
@@ -135,41 +186,95 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         bool, Meta(description="adapters apply only to requests that name them")
     ] = False
     temperature: Annotated[
-        float, Meta(description="of requests that do not say", ge=0, le=2, extra=_short("--temp"))
+        float,
+        Meta(
+            description="randomness of answers whose request does not say; 0: always the likeliest "
+            "token",
+            ge=0,
+            le=2,
+            extra=_short("--temp"),
+        ),
     ] = 0.8
-    top_k: Annotated[int, Meta(description="the same", ge=-1)] = 40
-    top_p: Annotated[float, Meta(description="the same", ge=0, le=1)] = 0.95
-    min_p: Annotated[float, Meta(description="the same", ge=0, le=1)] = 0.05
-    repeat_penalty: Annotated[float, Meta(description="the same", gt=0)] = 1.1
-    presence_penalty: Annotated[float, Meta(description="the same", ge=-2, le=2)] = 0.0
-    frequency_penalty: Annotated[float, Meta(description="the same", ge=-2, le=2)] = 0.0
-    api_key: Annotated[
-        tuple[str, ...], Meta(description="a key that callers must show; may be repeated")
-    ] = ()
+    top_k: Annotated[
+        int,
+        Meta(
+            description="tokens to draw from, the likeliest, where a request does not say; 0: all",
+            ge=-1,
+        ),
+    ] = 40
+    top_p: Annotated[
+        float,
+        Meta(
+            description="probability that the tokens to draw from have together, where a request "
+            "does not say; 1: all",
+            ge=0,
+            le=1,
+        ),
+    ] = 0.95
+    min_p: Annotated[
+        float,
+        Meta(
+            description="least probability to be drawn, as a share of the likeliest token's, where "
+            "a request does not say; 0: any",
+            ge=0,
+            le=1,
+        ),
+    ] = 0.05
+    repeat_penalty: Annotated[
+        float,
+        Meta(
+            description="factor against the last 64 tokens, where a request does not say; 1: off",
+            gt=0,
+        ),
+    ] = 1.1
+    presence_penalty: Annotated[
+        float,
+        Meta(
+            description="taken from the logits of tokens that came, where a request does not say; "
+            "0: off",
+            ge=-2,
+            le=2,
+        ),
+    ] = 0.0
+    frequency_penalty: Annotated[
+        float,
+        Meta(
+            description="taken from a token's logit for each time it came, where a request does "
+            "not say; 0: off",
+            ge=-2,
+            le=2,
+        ),
+    ] = 0.0
+    api_key: Annotated[tuple[str, ...], Meta(description="a key that callers must show")] = ()
     trusted_host: Annotated[
-        tuple[str, ...],
-        Meta(description="a name by which callers may reach this server; may be repeated"),
+        tuple[str, ...], Meta(description="a name by which callers may reach this server")
     ] = ()
     cors_origin: Annotated[
-        tuple[str, ...],
-        Meta(description="a web page's origin that may call, or *; may be repeated"),
+        tuple[str, ...], Meta(description="the origin of a web page that may call, or *")
     ] = ()
     insecure: Annotated[
         bool, Meta(description="listen on other addresses than this machine's without a key")
     ] = False
-    home: Annotated[str, Meta(description="where models and state are kept")] = ""
+    home: Annotated[
+        str,
+        Meta(
+            description="folder of models and state; without it, jan-engine in the system's "
+            "folder for data"
+        ),
+    ] = ""
     models_dir: Annotated[
         tuple[str, ...],
         Meta(
-            description="a folder of models that is listed too, huggingface or ollama, until "
-            "`jan rm` forgets it; may be repeated"
+            description="a folder whose models are listed too, huggingface or ollama, until "
+            "`jan rm` forgets it"
         ),
     ] = ()
     models_max: Annotated[
         int, Meta(description="models in memory side by side; 0: no limit", ge=0)
     ] = 4
     models_memory_mb: Annotated[
-        int, Meta(description="what they may take together; 0: most of what is free", ge=0)
+        int,
+        Meta(description="megabytes that models may take together; 0: most of what is free", ge=0),
     ] = 0
     keep_alive: Annotated[
         float,
@@ -179,50 +284,57 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = 300.0
     pin: Annotated[
-        tuple[str, ...],
-        Meta(description="a model that is loaded at once and stays; may be repeated"),
+        tuple[str, ...], Meta(description="a model that is loaded at the start and stays")
     ] = ()
     load_wait: Annotated[
-        float, Meta(description="seconds a request waits for its model to be loaded", ge=0)
+        float, Meta(description="seconds that a request waits for its model to be loaded", ge=0)
     ] = 60.0
     offline: Annotated[bool, Meta(description="download nothing")] = False
     max_queued_requests: Annotated[
-        int, Meta(description="more waiting requests are turned away", ge=0)
+        int, Meta(description="requests that may wait for their turn; more get a 503", ge=0)
     ] = 1024
     max_queued_tokens: Annotated[
         int,
         Meta(
-            description="more waiting prompt tokens are turned away; 0: no limit",
-            ge=0,
+            description="prompt tokens that may wait to be read; more get a 503; 0: no limit", ge=0
         ),
     ] = 1_000_000
-    max_body_mb: Annotated[int, Meta(description="larger requests are refused", ge=1)] = 64
+    max_body_mb: Annotated[
+        int, Meta(description="megabytes of the largest request; larger ones get a 413", ge=1)
+    ] = 64
     ping_s: Annotated[
-        float, Meta(description="silence in a stream after which a comment is sent", gt=0)
+        float,
+        Meta(description="seconds of silence in a stream after which a comment is sent", gt=0),
     ] = 15.0
     shutdown_timeout: Annotated[
-        float, Meta(description="seconds that running requests get when the server ends", ge=0)
+        float,
+        Meta(description="seconds that running requests have when the server ends", ge=0),
     ] = 10.0
     validation_status: Annotated[
         Literal[0, 400, 422],
-        Meta(description="status for wrong values; 0: 422 where OpenAI's clients expect it"),
+        Meta(
+            description="status for wrong values; 0: 422 where OpenAI's clients expect it, or 400"
+        ),
     ] = 0
     reply_details: Annotated[
         bool, Meta(description="generation_settings, prompt and timings in whole answers")
     ] = True
     ui: Annotated[bool, Meta(description="a page to talk to the model, at /")] = True
-    ssl_certfile: Annotated[str, Meta(description="a certificate, to serve HTTPS")] = ""
-    ssl_keyfile: Annotated[str, Meta(description="its private key")] = ""
-    ssl_keyfile_password: Annotated[str, Meta(description="the key's password")] = ""
+    ssl_certfile: Annotated[
+        str, Meta(description="file of a certificate in PEM, to serve HTTPS")
+    ] = ""
+    ssl_keyfile: Annotated[str, Meta(description="file of the certificate's private key")] = ""
+    ssl_keyfile_password: Annotated[str, Meta(description="password of the private key")] = ""
     otlp_endpoint: Annotated[
         str, Meta(description="where spans go, as http://HOST:4318; needs the extra otel")
     ] = ""
-    log_requests: Annotated[bool, Meta(description="a line per request")] = True
-    log_format: Annotated[Literal["human", "json"], Meta(description="of lines on stderr")] = (
-        "human"
-    )
+    log_requests: Annotated[bool, Meta(description="a line on stderr per request")] = True
+    log_format: Annotated[
+        Literal["human", "json"], Meta(description="form of the lines on stderr")
+    ] = "human"
     log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], Meta(description="the least that is said")
+        Literal["debug", "info", "warning", "error"],
+        Meta(description="least important lines that are written"),
     ] = "info"
 
     @property

@@ -31,7 +31,12 @@ def add_answer_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--system", default="", help="what to say before")
     parser.add_argument("-n", "--max-tokens", type=int, default=None, help="of an answer")
     parser.add_argument("--temperature", type=float, default=0.8)
-    parser.add_argument("--seed", type=int, default=None, help="the same draws each time")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=None,
+        help="an integer; equal ones draw equally (default: random)",
+    )
     parser.add_argument("--think", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--verbose", action="store_true", help="how fast it was, on stderr")
     parser.add_argument("--local", action="store_true", help="load it here in any case")

@@ -12,7 +12,7 @@ VERBS = {  # verb -> (module with a function `run`, help)
     "serve": ("serve", "serve a model, or all of them, over HTTP"),
     "pull": ("pull", "get a model: from a hub, an address, or a file or folder here"),
     "list": ("listing", "the models on this machine"),
-    "ls": ("listing", "the same"),
+    "ls": ("listing", "the models on this machine, as list"),
     "show": ("show", "all that is known of a model"),
     "set": ("set", "what a model is loaded with"),
     "run": ("run", "one answer of a model"),

@@ -14,7 +14,8 @@ import msgspec
 from msgspec import inspect
 
 from jan_server.cli.config_file import config_path, read_config
-from jan_server.cli.llama_arguments import from_llama_arguments
+from jan_server.cli.llama_server.arguments import CannotTake, from_arguments, from_variables
+from jan_server.cli.say import say
 from jan_server.config import Settings
 from jan_server.home import home_of
 from jan_server.security.key_file import KEY_FILE
@@ -32,13 +33,18 @@ def settings_and_origins(
 ) -> tuple[Settings, dict[str, str]]:
     """Also where each setting comes from that is not the default."""
     parser = _parser(prog)
-    flags = {k: v for k, v in vars(parser.parse_args(arguments)).items() if v is not None}
-    if "model_by_flag" in flags:
-        flags["model"] = flags.pop("model_by_flag")
+    try:
+        own, notes = from_arguments(arguments, parser.spellings)
+        in_variables, more_notes = from_variables(environment)
+    except CannotTake as error:
+        parser.error(str(error))
+    flags, theirs = _parsed(parser, own), _parsed(parser, in_variables)
+    for note in (*notes, *more_notes):
+        say(f"note: {note}")
     key_file = flags.pop("api_key_file", environment.get("JAN_API_KEY_FILE"))
+    key_file = key_file or theirs.pop("api_key_file", None)
     home = {"JAN_HOME": flags["home"]} if "home" in flags else {}
     path = config_path(flags.pop("config", None), {**environment, **home})
-    theirs = from_llama_arguments(environment)
     given: dict[str, Any] = {}
     origins: dict[str, str] = {}
     try:
@@ -49,15 +55,14 @@ def settings_and_origins(
             for origin, value in (
                 ("flag", flags.get(name)),
                 (variable, _split(field, environment.get(variable))),
-                ("llama-server's variable", _split(field, theirs.get(name))),
+                ("llama-server's variable", theirs.get(name)),
                 (str(path), in_file.get(name)),
             ):
                 if value is not None:
                     given[name], origins[name] = value, origin
                     break
         if key_file:
-            keys = Path(key_file).read_text().split()
-            given["api_key"] = [*given.get("api_key", []), *keys]
+            given["api_key"] = [*given.get("api_key", []), *_keys(Path(key_file))]
             origins["api_key"] = key_file
         settings = _converted(given)
     except OSError as error:
@@ -75,15 +80,25 @@ def settings_and_origins(
             f"on {settings.host} anybody in the network could use this server: "
             "give it an --api-key or `jan keys create` one, or say --insecure"
         )
+    if {"ctx_size", "parallel"} <= flags.keys() | theirs.keys():
+        _note_longest(settings)
     return settings, origins
 
 
-def _parser(prog: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+class _Parser(argparse.ArgumentParser):
+    @property
+    def spellings(self) -> set[str]:
+        return set(self._option_string_actions)
+
+
+def _parser(prog: str) -> _Parser:
+    parser = _Parser(
         prog=prog,
+        allow_abbrev=False,
         description="Serve a model over an OpenAI-compatible API.",
         epilog="Every flag can also be a variable: --ctx-size is JAN_CTX_SIZE. llama-server's "
-        "LLAMA_ARG_... are read where ours are not set, then a file of settings.",
+        "flags and LLAMA_ARG_... are understood, the latter where ours are not set, or refused by "
+        "name (docs/migrating-from-llama-server.md); a file of settings counts least.",
     )
     parser.add_argument("--api-key-file", help="a file with a key per line", default=None)
     parser.add_argument(
@@ -92,6 +107,36 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     for field in _fields():
         _add(parser, field)
     return parser
+
+
+def _parsed(parser: argparse.ArgumentParser, arguments: list[str]) -> dict[str, Any]:
+    """By setting. A file of a hub's repository is named apart from it, as llama-server has it."""
+    found = {k: v for k, v in vars(parser.parse_args(arguments)).items() if v is not None}
+    if "model_by_flag" in found:
+        found["model"] = found.pop("model_by_flag")
+    file = found.pop("hf_file", None)
+    if file is not None:
+        model: str = found.get("model", "")
+        if not model.startswith("hf:"):
+            parser.error("-hff: names a file of a repository, which -hf names")
+        found["model"] = f"{model.partition(':')[0]}:{model.split(':')[1]}/{file}"
+    return found
+
+
+def _keys(path: Path) -> list[str]:
+    """One a line; what begins with # is a comment."""
+    lines = path.read_text().splitlines()
+    return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+
+
+def _note_longest(settings: Settings) -> None:
+    """Where -np is said, llama-server divides -c by it. What fits there fits here."""
+    n, longest = settings.parallel, settings.ctx_size
+    if n > 1 and longest > 0:
+        say(
+            f"note: each of {n} requests may have {longest} tokens; llama-server would give each "
+            f"{longest // n}, which is --ctx-size {longest // n} here and takes less memory"
+        )
 
 
 def _split(field: inspect.Field, variable: str | None) -> str | list[str] | None:
@@ -125,30 +170,57 @@ def _add(parser: argparse.ArgumentParser, field: inspect.Field) -> None:
         parts = [getattr(kind, name) for name in ("extra_json_schema", "extra")]
         facts = {name: value for part in parts if part for name, value in part.items()}
         kind = kind.type
-    description: str = facts.get("description", "")
+    description: str = facts.get("description", "").replace("%", "%%")
     spellings: tuple[str, ...] = facts.get("flags", ())
     if field.name == "model":
         parser.add_argument("model", nargs="?", help=description, metavar="MODEL")
-        for short, long, prefix in (("-m", "--model", ""), ("-hf", "--hf-repo", "hf:")):
-            parser.add_argument(
-                short,
-                long,
-                dest="model_by_flag",
-                type=prefix.__add__,
-                help="the same, as llama-server's flag" + (", of a hub" if prefix else ""),
-            )
+        for names, dest, prefix, text in _MODEL_FLAGS:
+            parser.add_argument(*names, dest=dest, type=prefix.__add__, help=text, metavar="NAME")
         return
-    flags = ("--" + field.name.replace("_", "-"), *spellings)
+    short = [one for one in spellings if not one.startswith("--")]
+    flags = [*short, f"--{_dashed(field.name)}", *(s for s in spellings if s not in short)]
+    described = f"{description} ({_range_and_default(field, kind)})"
     if isinstance(kind, inspect.BoolType):
         parser.add_argument(
-            *flags, action=argparse.BooleanOptionalAction, default=None, help=description
+            *flags, action=argparse.BooleanOptionalAction, default=None, help=described
         )
     elif _is_list(field):
-        parser.add_argument(*flags, action="append", default=None, help=description)
+        parser.add_argument(
+            *flags, action="append", default=None, help=described, metavar=field.name.upper()
+        )
     else:
-        default = "" if field.default == "" else f" (default: {field.default})"
-        name = field.name.upper()
-        parser.add_argument(*flags, default=None, help=description + default, metavar=name)
+        parser.add_argument(*flags, default=None, help=described, metavar=field.name.upper())
+
+
+_MODEL_FLAGS = (
+    (("-m", "--model"), "model_by_flag", "", "a GGUF file or a model's name, as MODEL"),
+    (("-hf", "--hf-repo"), "model_by_flag", "hf:", "OWNER/REPO[:QUANT] of a hub"),
+    (("-hff", "--hf-file"), "hf_file", "", "a file of the repository that -hf names"),
+)
+
+
+def _range_and_default(field: inspect.Field, kind: inspect.Type) -> str:
+    parts: list[str] = []
+    if isinstance(kind, inspect.LiteralType):
+        parts.append("one of " + " ".join(str(value) for value in kind.values if value != ""))
+    elif isinstance(kind, (inspect.IntType, inspect.FloatType)):
+        if kind.ge is not None and kind.le is not None:
+            parts.append(f"{kind.ge:g} to {kind.le:g}")
+        elif kind.ge is not None:
+            parts.append(f"{kind.ge:g} or more")
+        elif kind.gt is not None:
+            parts.append(f"more than {kind.gt:g}")
+    if isinstance(kind, inspect.BoolType):
+        parts.append(f"default: {'on' if field.default else 'off'}")
+    elif _is_list(field):
+        parts.append("may be repeated; default: none")
+    else:
+        parts.append(f"default: {'none' if field.default == '' else field.default}")
+    return "; ".join(parts)
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")
 
 
 def _is_list(field: inspect.Field) -> bool:

@@ -31,6 +31,12 @@ __all__ = ["ServedModel"]
 _log = logging.getLogger("jan_server")
 _HEARTBEAT_S = 30.0  # a step of the slowest machine is shorter
 _FLASH = {"auto": None, "on": True, "off": False}
+_POOLING = {
+    "auto": Pooling.AUTO,
+    "mean": Pooling.MEAN,
+    "cls": Pooling.FIRST,
+    "last": Pooling.LAST,
+}
 _LONG_TEXT = 8192  # characters; what takes longer to tokenise goes to a thread
 
 
@@ -158,6 +164,11 @@ class ServedModel:
             model.tokenize, text, add_special=add_special, parse_special=parse_special
         )
 
+    @property
+    def pooling(self) -> Pooling:
+        """Of embeddings."""
+        return _POOLING[self.settings.pooling]
+
     async def embedder(self, pooling: Pooling) -> Embedder:
         """Made when it is first asked for: it has a context of its own."""
         task = self._embedders.get(pooling)
@@ -182,6 +193,10 @@ class ServedModel:
         model = Model(
             self.path,
             n_gpu_layers=settings.n_gpu_layers,
+            mmap="mmap" in settings.load_mode,
+            mlock="mlock" in settings.load_mode,
+            check_tensors=settings.check_tensors,
+            repack=settings.repack,
             matrix_kernels=settings.jan_kernels,
             on_progress=self._stop_if_given_up,
         )

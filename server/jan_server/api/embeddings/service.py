@@ -9,7 +9,6 @@ import sys
 
 import msgspec
 
-from jan_engine import Pooling
 from jan_server.api.embeddings.schemas import (
     Embedding,
     EmbeddingList,
@@ -43,7 +42,7 @@ class EmbeddingJob:
     ) -> None:
         self._asked = asked
         self._inputs = inputs
-        self._job = VectorJob(served, inputs, Pooling.AUTO)
+        self._job = VectorJob(served, inputs, served.pooling)
         self.leave = self._job.leave
 
     async def whole(self) -> bytes:

@@ -1,0 +1,1 @@
+"""llama-server's command lines and variables, for those who have them."""

@@ -10,7 +10,16 @@ import msgspec
 
 from jan_engine.errors import InvalidRequest
 
-__all__ = ["Results", "Row", "engine_name", "load_name", "of_ours", "read_results", "server_names"]
+__all__ = [
+    "Results",
+    "Row",
+    "engine_name",
+    "load_name",
+    "of_ours",
+    "quality_name",
+    "read_results",
+    "server_names",
+]
 
 Row = dict[str, Any]
 
@@ -21,7 +30,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     serve: list[Row] = []  # vLLM's: a server under one load
     engine: list[Row] = []  # llama-bench's: one test
     batched: list[Row] = []  # llama-batched-bench's
-    quality: list[Row] = []  # a model's file beside its figures
+    quality: list[Row] = []  # a model's file beside its figures, and which text they are of
     roofline: list[Row] = []  # products of one type and number of columns
 
     @property
@@ -44,10 +53,23 @@ def read_results(paths: Sequence[Path], field: str = "result") -> Results:
             elif "limit_gops" in row and "n_columns" in row:
                 found.roofline.append(row)
             elif isinstance(row.get("rows"), list) and "n_windows" in row:
-                found.quality.extend(cast("list[Row]", row["rows"]))
+                found.quality.extend(_quality_rows(row))
             else:
                 raise InvalidRequest(f"{field}: {path} has something that is no result of a bench")
     return found
+
+
+def _quality_rows(report: Row) -> list[Row]:
+    rows = cast("list[Row]", report["rows"])
+    text = {name: report.get(name) for name in ("text", "text_sha256", "n_ctx", "n_windows")}
+    reference = next((quality_name(row) for row in rows if row.get("is_reference")), "")
+    return [{**row, **text, "reference": reference} for row in rows]
+
+
+def quality_name(row: Row) -> str:
+    """A model's file, and the settings that set its row apart."""
+    name = str(row["model"]["path"]).rpartition("/")[2]
+    return f"{name}, {row['setting']}" if row.get("setting") else name
 
 
 def _rows(path: Path, field: str) -> Iterator[Row]:

@@ -345,8 +345,13 @@ cdef extern from "lockstep.h" namespace "jan" nogil:
     cdef cppclass lockstep:
         lockstep(shared_ptr[gauge] base, vector[shared_ptr[gauge]] others) except +raise_jan_error
         vector[vector[token_divergence]] score(
-            const vector[token] & window, int n_unscored, const atomic_bool & cancel
+            const vector[token] & window, int n_unscored, float * keep, const atomic_bool & cancel
         ) except +raise_jan_error
+        vector[vector[token_divergence]] score_against(
+            const float * kept, const vector[token] & window, int n_unscored, const atomic_bool & cancel
+        ) except +raise_jan_error
+        int n_vocab() const
+        bool has_base() const
 
 
 cdef extern from "quantize.h" namespace "jan" nogil:

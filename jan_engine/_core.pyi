@@ -123,9 +123,20 @@ class Gauge:
     def flash(self) -> bool: ...
 
 class Lockstep:
-    def __new__(cls, base: Gauge, others: list[Gauge]) -> Self: ...
+    def __new__(cls, base: Gauge | None, others: list[Gauge]) -> Self: ...
     def score(
-        self, window: list[int], n_unscored: int, progress: Progress
+        self,
+        window: list[int],
+        n_unscored: int,
+        keep: bytearray | memoryview | None,
+        progress: Progress,
+    ) -> list[list[tuple[float, float, float, bool]]]: ...
+    def score_against(
+        self,
+        kept: bytes | bytearray | memoryview,
+        window: list[int],
+        n_unscored: int,
+        progress: Progress,
     ) -> list[list[tuple[float, float, float, bool]]]: ...
 
 def limits_of_machine(n_threads: int, progress: Progress) -> dict[str, object]: ...

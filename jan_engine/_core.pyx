@@ -2,13 +2,16 @@
 # Converts between Python and csrc and releases the GIL around every call that can take time.
 # Decides nothing: what is allowed, defaulted or chosen is decided in C++ or in Python.
 # Each class owns one C++ object, made in __cinit__ and freed in __dealloc__.
+from cpython.buffer cimport (
+    PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
+)
 from cython.operator cimport dereference
 from libcpp.memory cimport make_shared, make_unique
 from libcpp.utility cimport move
 
 import os
 
-from jan_engine.errors import from_code
+from jan_engine.errors import InvalidRequest, from_code
 
 
 cdef int raise_jan_error() except -1 with gil:
@@ -464,27 +467,78 @@ cdef class Lockstep:
 
     cdef unique_ptr[lockstep] owned
 
-    def __cinit__(self, Gauge base not None, list others not None):
+    def __cinit__(self, Gauge base, list others not None):
+        cdef shared_ptr[gauge] first
         cdef vector[shared_ptr[gauge]] gauges
         cdef Gauge other
+        if base is None and not others:
+            raise InvalidRequest("others: without a reference there is one at least")
+        if base is not None:
+            first = base.shared
         for other in others:
             gauges.push_back(other.shared)
-        self.owned.reset(new lockstep(base.shared, gauges))
+        self.owned.reset(new lockstep(first, gauges))
 
     def __dealloc__(self):
         with nogil:
             self.owned.reset()
 
     def score(
-        self, list window not None, int n_unscored, Progress progress not None
+        self, list window not None, int n_unscored, object keep, Progress progress not None
     ) -> list[list[tuple[float, float, float, bool]]]:
+        """`keep`: None, or a buffer of bytes for the reference's logits of every scored token."""
         cdef vector[token] ids = window
         cdef vector[vector[token_divergence]] found
-        with nogil:
-            found = dereference(self.owned).score(ids, n_unscored, dereference(progress.shared).cancel)
-        return [
-            [(one.base_nll, one.nll, one.kl, one.same_best) for one in of_model] for of_model in found
-        ]
+        cdef float * into = NULL
+        cdef Py_buffer view
+        if not dereference(self.owned).has_base():
+            raise InvalidRequest("base: there is no reference that computes")
+        if keep is not None:
+            PyObject_GetBuffer(keep, &view, PyBUF_WRITABLE)
+        try:
+            if keep is not None:
+                self._check(view.len, len(window), n_unscored)
+                into = <float *> view.buf
+            with nogil:
+                found = dereference(self.owned).score(
+                    ids, n_unscored, into, dereference(progress.shared).cancel
+                )
+        finally:
+            if keep is not None:
+                PyBuffer_Release(&view)
+        return _divergences(found)
+
+    def score_against(
+        self, object kept not None, list window not None, int n_unscored, Progress progress not None
+    ) -> list[list[tuple[float, float, float, bool]]]:
+        """`kept`: what score() left in its buffer of the same window."""
+        cdef vector[token] ids = window
+        cdef vector[vector[token_divergence]] found
+        cdef Py_buffer view
+        if dereference(self.owned).has_base():
+            raise InvalidRequest("base: there is a reference that computes")
+        PyObject_GetBuffer(kept, &view, PyBUF_SIMPLE)
+        try:
+            self._check(view.len, len(window), n_unscored)
+            with nogil:
+                found = dereference(self.owned).score_against(
+                    <const float *> view.buf, ids, n_unscored, dereference(progress.shared).cancel
+                )
+        finally:
+            PyBuffer_Release(&view)
+        return _divergences(found)
+
+    cdef int _check(self, Py_ssize_t n_bytes, Py_ssize_t n_tokens, int n_unscored) except -1:
+        wanted = max(0, n_tokens - 1 - n_unscored) * dereference(self.owned).n_vocab() * 4
+        if n_bytes != wanted:
+            raise InvalidRequest(f"kept: has {n_bytes} bytes, the logits of this window {wanted}")
+        return 0
+
+
+cdef list _divergences(vector[vector[token_divergence]] & found):
+    return [
+        [(one.base_nll, one.nll, one.kl, one.same_best) for one in of_model] for of_model in found
+    ]
 
 
 def limits_of_machine(int n_threads, Progress progress not None) -> dict[str, object]:

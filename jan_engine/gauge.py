@@ -4,7 +4,7 @@ models' guesses over a text are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -110,25 +110,48 @@ class Gauge:
 
 
 class Lockstep:
-    """A reference and other models over the same text, a piece at a time: of their logits nothing
-    is kept but what a pass leaves.
+    """A reference and other models over the same text, a piece at a time.
+
+    The reference's logits are compared while they are there; where somebody keeps them, other
+    models can be compared with them later, when the reference itself is no longer in memory.
     """
 
-    def __init__(self, base: Gauge, others: Sequence[Gauge] = ()) -> None:
-        """Raises InvalidRequest where vocabularies are of different sizes."""
-        self.core = _core.Lockstep(base.core, [other.core for other in others])
+    def __init__(self, base: Gauge | None, others: Sequence[Gauge] = ()) -> None:
+        """Without a base, for `score_against`. Raises InvalidRequest where vocabularies are of
+        different sizes.
+        """
+        self.core = _core.Lockstep(
+            None if base is None else base.core, [other.core for other in others]
+        )
 
-    def score(self, window: list[int], n_unscored: int) -> list[list[ScoredToken]]:
+    def score(
+        self, window: list[int], n_unscored: int, keep: memoryview | None = None
+    ) -> list[list[ScoredToken]]:
         """For each other model, or for the reference where there is none, the tokens after the
         first `n_unscored` + 1, read from an empty cache.
+
+        `keep` takes the reference's logits, a float32 for each token of the vocabulary after each
+        scored token's predecessor.
         """
         token_ids("window", window)
+        return _watched(lambda progress: self.core.score(window, n_unscored, keep, progress))
 
-        def call(progress: _core.Progress) -> list[list[tuple[float, float, float, bool]]]:
-            return self.core.score(window, n_unscored, progress)
+    def score_against(
+        self, kept: memoryview, window: list[int], n_unscored: int
+    ) -> list[list[ScoredToken]]:
+        """The same for the other models, against what `score` kept of this window."""
+        token_ids("window", window)
+        return _watched(
+            lambda progress: self.core.score_against(kept, window, n_unscored, progress)
+        )
 
-        try:
-            found = watched(call, None, "jan-lockstep", _LOOK_EVERY_S)
-        finally:
-            log.forward()
-        return [[ScoredToken(*token) for token in of_model] for of_model in found]
+
+_Scored = list[list[tuple[float, float, float, bool]]]
+
+
+def _watched(call: Callable[[_core.Progress], _Scored]) -> list[list[ScoredToken]]:
+    try:
+        found = watched(call, None, "jan-lockstep", _LOOK_EVERY_S)
+    finally:
+        log.forward()
+    return [[ScoredToken(*token) for token in of_model] for of_model in found]

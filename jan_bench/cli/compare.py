@@ -45,7 +45,7 @@ def run(arguments: list[str], _find_model: FindModel) -> int:
         )
     ]
     if not found:
-        raise InvalidRequest(f"b: {asked.b} has no test or load that {asked.a} has too")
+        raise InvalidRequest(f"b: {asked.b} has no test, load or text that {asked.a} has too")
     if asked.output == "json":
         write_out(msgspec.json.format(msgspec.json.encode(found)).decode() + "\n", None)
     else:

@@ -11,12 +11,11 @@ from jan_bench.engine.grid import EngineGrid
 from jan_bench.engine.lists import parse_numbers, parse_words
 from jan_bench.engine.roofline import RooflineGrid
 from jan_bench.engine.runs import Patience
+from jan_bench.quality.sides import CACHE_TYPES, FLASH
 from jan_engine.errors import InvalidRequest
 
-__all__ = ["CACHE_TYPES", "FLASH", "engine_parser", "grid_of", "patience_of", "roofline_grid_of"]
+__all__ = ["engine_parser", "grid_of", "patience_of", "roofline_grid_of"]
 
-CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl")
-FLASH = {"auto": -1, "-1": -1, "off": 0, "0": 0, "on": 1, "1": 1}
 _CACHES = {name: name for name in CACHE_TYPES}
 _SWITCH = {"0": False, "1": True, "off": False, "on": True}
 

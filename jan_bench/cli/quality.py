@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import math
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from jan_bench.circumstances import circumstances
-from jan_bench.cli.engine_flags import CACHE_TYPES, FLASH
 from jan_bench.cli.named_model import FindModel
 from jan_bench.cli.places import require_places
-from jan_bench.model_file import read_model_file
-from jan_bench.output import write_out
-from jan_bench.quality.figures import Scores
+from jan_bench.model_file import ModelFile, read_model_file
+from jan_bench.output import require_place, write_out
+from jan_bench.quality.figures import Estimate, Quality, Scores
 from jan_bench.quality.formats import QUALITY_FORMATS, QualityReport, QualityRow
-from jan_bench.quality.reading import SAMPLE, Settings, measure
-from jan_bench.quality.tasks import TaskScore, require_harness, run_tasks
+from jan_bench.quality.kept import KeptReference
+from jan_bench.quality.reading import SAMPLE, Keep, Text, measure
+from jan_bench.quality.sides import CACHE_TYPES, FLASH, Settings, Side, settings_with
+from jan_bench.quality.tasks import require_harness, run_tasks
 from jan_bench.store import StoredResult, add_results
 from jan_engine.errors import InvalidRequest
 
@@ -28,53 +29,53 @@ __all__ = ["run"]
 
 def run(arguments: list[str], find_model: FindModel) -> int:
     asked = _parser().parse_intermixed_args(arguments)
-    if asked.ctx_size < 8:
-        raise InvalidRequest("ctx-size: a window has at least 8 tokens")
-    settings = Settings(
-        n_ctx=asked.ctx_size,
-        n_windows=asked.chunks,
-        n_ubatch=asked.ubatch_size,
-        n_threads=asked.threads,
-        n_gpu_layers=asked.n_gpu_layers,
-        cache_type_k=asked.cache_type_k,
-        cache_type_v=asked.cache_type_v,
-        flash_attn=FLASH[asked.flash_attn],
-        jan_kernels=asked.jan_kernels,
-    )
-    text, name = _text(asked.file)
-    reference = find_model(asked.ref) if asked.ref else None
-    models = [find_model(model) for model in asked.models]
-    files = [
-        read_model_file(path, hashed=asked.hashed)
-        for path in ([reference] if reference else []) + models
+    settings = _settings(asked)
+    text = _text(asked.file)
+    reference = _reference(asked, settings, text, find_model)
+    if isinstance(reference, KeptReference):
+        settings = msgspec.structs.replace(settings, n_ctx=reference.facts.settings.n_ctx)
+    sides = [
+        Side(path=path, settings=_with(settings, setting, "with"), setting=setting)
+        for path in [find_model(model) for model in asked.models]
+        for setting in asked.with_ or [""]
     ]
+    if not sides and asked.save_ref is None:
+        raise InvalidRequest("model: there is none to measure")
+    if asked.save_ref is not None and not isinstance(reference, Side):
+        raise InvalidRequest("save-ref: needs --ref MODEL, whose logits it keeps")
+    files = {
+        path: read_model_file(path, hashed=asked.hashed)
+        for path in dict.fromkeys(
+            side.path for side in ([reference] if isinstance(reference, Side) else []) + sides
+        )
+    }
+    rows = _rows(reference, sides, files)
     under = circumstances(
         "quality",
-        models=files,
-        flags=msgspec.to_builtins(settings) | {"file": name},
+        models=[row.model for row in rows],
+        flags=msgspec.to_builtins(settings) | _told(reference, sides) | {"file": text.name},
         cache_policy="empty before each window",
     )
     require_places(asked, under)
+    if asked.save_ref is not None:
+        require_place(asked.save_ref)
     if asked.tasks:
         require_harness()
-    told = _Progress(asked.progress or sys.stderr.isatty(), models)
-    reading = measure(text, reference, models, settings, told)
+    told = _Progress(asked.progress or sys.stderr.isatty(), [side.name for side in sides])
+    keep = Keep(path=asked.save_ref, hashed=asked.hashed) if asked.save_ref is not None else None
+    reading = measure(text, reference, sides, told, keep)
     flags = under.flags | {"n_threads": reading.n_threads}
     under = msgspec.structs.replace(under, flags=flags)  # as it came to be
-    tasks = [_tasks(asked, Path(file.path), settings) for file in files]
     rows = [
-        QualityRow(
-            model=file,
-            is_reference=reference is not None and i == 0,
-            figures=one,
-            tasks=of_tasks,
-        )
-        for i, (file, one, of_tasks) in enumerate(zip(files, reading.figures, tasks, strict=True))
+        msgspec.structs.replace(row, figures=figures)
+        for row, figures in zip(rows, reading.figures, strict=True)
     ]
+    if asked.tasks:
+        rows = [_with_tasks(asked, row, reference, settings) for row in rows]
     report = QualityReport(
         circumstances=under,
-        text=name,
-        text_sha256=hashlib.sha256(text).hexdigest(),
+        text=text.name,
+        text_sha256=text.sha256,
         n_ctx=settings.n_ctx,
         n_windows=reading.n_windows,
         rows=rows,
@@ -87,6 +88,79 @@ def run(arguments: list[str], find_model: FindModel) -> int:
     return 0
 
 
+def _settings(asked: argparse.Namespace) -> Settings:
+    if asked.ctx_size < 8:
+        raise InvalidRequest("ctx-size: a window has at least 8 tokens")
+    return Settings(
+        n_ctx=asked.ctx_size,
+        n_windows=asked.chunks,
+        n_ubatch=asked.ubatch_size,
+        n_threads=asked.threads,
+        n_gpu_layers=asked.n_gpu_layers,
+        cache_type_k=asked.cache_type_k,
+        cache_type_v=asked.cache_type_v,
+        flash_attn=FLASH[asked.flash_attn],
+        jan_kernels=asked.jan_kernels,
+    )
+
+
+def _with(settings: Settings, text: str, field: str) -> Settings:
+    return settings_with(settings, text, field) if text else settings
+
+
+def _reference(
+    asked: argparse.Namespace, settings: Settings, text: Text, find_model: FindModel
+) -> Side | KeptReference | None:
+    if not asked.ref:
+        if asked.ref_with:
+            raise InvalidRequest("ref-with: there is no --ref")
+        return None
+    path = find_model(asked.ref)
+    if not KeptReference.is_one(path):
+        own = _with(settings, asked.ref_with, "ref-with")
+        return Side(path=path, settings=own, setting=asked.ref_with)
+    if asked.ref_with:
+        raise InvalidRequest(f"ref-with: {path} was computed already")
+    kept = KeptReference(path)
+    if kept.facts.text_sha256 != text.sha256:
+        raise InvalidRequest(
+            f"file: {path} was made of another text ({kept.facts.text})",
+            "give that with --file",
+        )
+    return kept
+
+
+def _rows(
+    reference: Side | KeptReference | None, sides: list[Side], files: dict[Path, ModelFile]
+) -> list[QualityRow]:
+    """Without figures, which have yet to be measured."""
+    figures = Quality(n_tokens=0, ppl=Estimate(0, 0))
+    rows = [
+        QualityRow(
+            model=files[side.path], is_reference=False, setting=side.setting, figures=figures
+        )
+        for side in sides
+    ]
+    if isinstance(reference, Side):
+        model, setting = files[reference.path], reference.setting
+    elif reference is not None:
+        model, setting = reference.facts.model, reference.facts.setting
+    else:
+        return rows
+    first = QualityRow(model=model, is_reference=True, setting=setting, figures=figures)
+    return [first, *rows]
+
+
+def _told(reference: Side | KeptReference | None, sides: list[Side]) -> dict[str, Any]:
+    """Settings of each side, in full: what was left out, too."""
+    told: dict[str, Any] = {"sides": [msgspec.to_builtins(side.settings) for side in sides]}
+    if isinstance(reference, Side):
+        told["reference"] = msgspec.to_builtins(reference.settings)
+    elif reference is not None:
+        told["reference"] = msgspec.to_builtins(reference.facts)
+    return told
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="jan bench quality",
@@ -94,8 +168,32 @@ def _parser() -> argparse.ArgumentParser:
         "from the reference's: divergence of the distributions, changed probabilities, and how "
         "often both hold the same token to be the most likely. Defined as in llama-perplexity.",
     )
-    parser.add_argument("models", nargs="+", metavar="MODEL", help="a file, or a model's name")
-    parser.add_argument("--ref", metavar="MODEL", help="what they were made of: F16, BF16 or F32")
+    parser.add_argument("models", nargs="*", metavar="MODEL", help="a file, or a model's name")
+    parser.add_argument(
+        "--ref",
+        metavar="MODEL",
+        help="what they are compared with: what they were made of (F16, BF16 or F32), one of them "
+        "with other settings, or a file of --save-ref",
+    )
+    parser.add_argument(
+        "--with",
+        dest="with_",
+        action="append",
+        metavar="NAME=VALUE,...",
+        help="settings of the MODELs: cache-type, cache-type-k, cache-type-v, flash-attn, threads, "
+        "n-gpu-layers, or kernels=jan and kernels=llama.cpp; given several times, each MODEL is "
+        "measured with each",
+    )
+    parser.add_argument(
+        "--ref-with", default="", metavar="NAME=VALUE,...", help="settings of the reference alone"
+    )
+    parser.add_argument(
+        "--save-ref",
+        type=Path,
+        metavar="FILE",
+        help="keep the reference's logits (4 bytes for each token of the vocabulary and each "
+        "scored token), so that it need not be in memory when others are compared with it",
+    )
     parser.add_argument("-f", "--file", type=Path, metavar="TEXT", help="(a sample of ours)")
     parser.add_argument(
         "-c",
@@ -144,28 +242,38 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _text(path: Path | None) -> tuple[bytes, str]:
+def _text(path: Path | None) -> Text:
     try:
         text = (path or SAMPLE).read_bytes()
     except OSError as error:
         raise InvalidRequest(f"file: cannot read {path}: {error.strerror}") from error
     # llama-perplexity leaves out the newline that editors put at the end.
-    return text.removesuffix(b"\n"), str(path) if path else "sample"
+    return Text(name=str(path) if path else "sample", bytes=text.removesuffix(b"\n"))
 
 
-def _tasks(asked: argparse.Namespace, path: Path, settings: Settings) -> list[TaskScore]:
-    if not asked.tasks:
-        return []
-    names = asked.tasks.split(",")
-    return run_tasks(path, names, settings, limit=asked.limit, folder=asked.task_folder)
+def _with_tasks(
+    asked: argparse.Namespace,
+    row: QualityRow,
+    reference: Side | KeptReference | None,
+    settings: Settings,
+) -> QualityRow:
+    if row.is_reference:
+        if not isinstance(reference, Side):
+            return row  # its model is not here
+        settings = reference.settings
+    else:
+        settings = _with(settings, row.setting, "with")
+    path, names = Path(row.model.path), asked.tasks.split(",")
+    scores = run_tasks(path, names, settings, limit=asked.limit, folder=asked.task_folder)
+    return msgspec.structs.replace(row, tasks=scores)
 
 
 class _Progress:
     """A line that is written over; at the end of a group of models it goes away."""
 
-    def __init__(self, shown: bool, models: list[Path]) -> None:
+    def __init__(self, shown: bool, names: list[str]) -> None:
         self.shown = shown
-        self.models = models
+        self.names = names
 
     def __call__(self, done: int, of: int, scores: dict[int, Scores]) -> None:
         if not self.shown:
@@ -173,7 +281,8 @@ class _Progress:
         place, one = next(iter(scores.items()))
         nll = one.base_nll if not any(one.nll) else one.nll
         so_far = f"PPL {math.exp(min(math.fsum(nll) / len(nll), 700)):.4f}"
-        line = f"window {done}/{of}  {self.models[place].name}: {so_far}"
+        name = "reference" if place < 0 else self.names[place]
+        line = f"window {done}/{of}  {name}: {so_far}"
         if sys.stderr.isatty():
             print(
                 f"\r\033[K{line}", end="" if done < of else "\r\033[K", file=sys.stderr, flush=True

@@ -74,9 +74,15 @@ def _interval(pair: Pair, confidence: float, draws: int, rng: random.Random) -> 
     if len(pair.a) < 2 or len(pair.b) < 2:
         return float("-inf"), float("inf")
     changes: list[float] = []
+    both = list(zip(pair.a, pair.b, strict=True)) if pair.is_paired else []
     for _ in range(draws):
-        a = pair.statistic(_drawn(pair.a, pair.is_timed, rng))
-        b = pair.statistic(_drawn(pair.b, pair.is_timed, rng))
+        if both:
+            drawn = rng.choices(both, k=len(both))
+            a = pair.statistic([one for one, _ in drawn])
+            b = pair.statistic([other for _, other in drawn])
+        else:
+            a = pair.statistic(_drawn(pair.a, pair.is_timed, rng))
+            b = pair.statistic(_drawn(pair.b, pair.is_timed, rng))
         changes.append(b / a - 1 if a else 0.0)
     changes.sort()
     cut = (1 - confidence) / 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from jan_bench.load.metrics import percentile
-from jan_bench.results import Results, Row, engine_name, load_name, of_ours
+from jan_bench.results import Results, Row, engine_name, load_name, of_ours, quality_name
 
 __all__ = ["Pair", "pairs_of"]
 
@@ -31,6 +32,7 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     a: list[float]
     b: list[float]
     is_timed: bool  # samples follow each other in time, and neighbours are alike
+    is_paired: bool = False  # a[i] and b[i] are of the same: what they share is no difference
     may_fail: bool = True  # too few samples to hold anybody to it
 
 
@@ -42,6 +44,7 @@ class _Figure(msgspec.Struct, frozen=True, kw_only=True):
     samples: list[float]
     fewest: int = 2
     is_timed: bool = False
+    is_paired: bool = False
 
 
 def pairs_of(a: Results, b: Results) -> list[Pair]:
@@ -63,6 +66,7 @@ def pairs_of(a: Results, b: Results) -> list[Pair]:
                 a=one.samples,
                 b=other.samples,
                 is_timed=one.is_timed,
+                is_paired=one.is_paired and len(one.samples) == len(other.samples),
                 may_fail=n >= one.fewest,
             )
         )
@@ -98,6 +102,7 @@ def _all(results: Results) -> Iterator[tuple[str, _Figure]]:
         operations = 2 * row["width"] * row["n_rows"] * row["n_columns"]
         gops = [operations / ns for ns in row["samples_ns"] or row["upstream_samples_ns"]]
         yield f"{where}, {row['n_threads']} threads", _speed("GOPS", gops)
+    yield from _of_quality(results.quality)
     datasets = {of_ours(row, "dataset") for row in results.serve}
     for row in results.serve:
         where = load_name(row)
@@ -105,6 +110,40 @@ def _all(results: Results) -> Iterator[tuple[str, _Figure]]:
             where += f", {of_ours(row, 'dataset')}"
         for figure in _of_server(row):
             yield where, figure
+
+
+def _of_quality(rows: Sequence[Row]) -> Iterator[tuple[str, _Figure]]:
+    """By windows, each of which is the same piece of text in both files."""
+    measured = [row for row in rows if not row.get("is_reference")]
+    names = {quality_name(row) for row in measured}
+    for row in measured:
+        by_window = row["figures"].get("by_window")
+        if not by_window:
+            continue  # of a version that did not keep them
+        where = f"{row['text']} ({row['text_sha256'][:8]}), windows of {row['n_ctx']}"
+        if len(names) > 1:
+            where = f"{quality_name(row)}: {where}"
+        yield where, _by_window("PPL", by_window["nll"], _perplexity)
+        if by_window["kl"]:
+            against = f"{where}, against {row['reference']}"
+            yield against, _by_window("mean KLD, nats", by_window["kl"], statistics.fmean)
+            same = _by_window("same top p", by_window["same_best"], statistics.fmean)
+            yield against, msgspec.structs.replace(same, more_is_better=True)
+
+
+def _perplexity(nll: Sequence[float]) -> float:
+    return math.exp(min(statistics.fmean(nll), 700))
+
+
+def _by_window(figure: str, samples: list[float], statistic: Statistic) -> _Figure:
+    return _Figure(
+        figure=figure,
+        unit="",
+        more_is_better=False,
+        statistic=statistic,
+        samples=list(samples),
+        is_paired=True,
+    )
 
 
 def _of_model(row: Row, name: str, several: bool) -> str:

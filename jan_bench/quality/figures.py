@@ -13,7 +13,7 @@ import msgspec
 
 from jan_engine.gauge import ScoredToken
 
-__all__ = ["Divergence", "Estimate", "Quality", "Scores", "quality"]
+__all__ = ["ByWindow", "Divergence", "Estimate", "Quality", "Scores", "quality"]
 
 _PERCENTILES = (0.1, 1.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.9)
 _FEWEST = 10  # values that say nothing of their spread
@@ -45,10 +45,19 @@ class Divergence(msgspec.Struct, frozen=True, kw_only=True):
     same_best: Estimate  # share of tokens
 
 
+class ByWindow(msgspec.Struct, frozen=True, kw_only=True):
+    """Means of each window: what two files of the same text are compared by, pair by pair."""
+
+    nll: list[float]
+    kl: list[float] = []  # with a reference
+    same_best: list[float] = []  # the same
+
+
 class Quality(msgspec.Struct, frozen=True, kw_only=True):
     n_tokens: int  # scored
     ppl: Estimate
     divergence: Divergence | None = None  # none of the reference itself
+    by_window: ByWindow | None = None
 
 
 class Scores:
@@ -58,23 +67,38 @@ class Scores:
         self.nll = array("d")
         self.base_nll = array("d")
         self.kl = array("d")
-        self.n_same_best = 0
+        self.same_best = array("b")
 
     def add(self, tokens: Iterable[ScoredToken]) -> None:
         for token in tokens:
             self.nll.append(token.nll)
             self.base_nll.append(token.base_nll)
             self.kl.append(token.kl)
-            self.n_same_best += token.same_best
+            self.same_best.append(token.same_best)
 
 
-def quality(scores: Scores, *, compared: bool) -> Quality:
-    """`compared` is false for the reference, of which only base_nll means something."""
-    if not compared:
-        return Quality(n_tokens=len(scores.base_nll), ppl=_exp(_mean(scores.base_nll)))
+def quality(scores: Scores, *, compared: bool, n_each: int = 0) -> Quality:
+    """`compared` is false for the reference, of which only base_nll means something. `n_each`:
+    scored tokens of a window, where means of windows are wanted.
+    """
+    nll = scores.nll if compared else scores.base_nll
     return Quality(
-        n_tokens=len(scores.nll), ppl=_exp(_mean(scores.nll)), divergence=_divergence(scores)
+        n_tokens=len(nll),
+        ppl=_exp(_mean(nll)),
+        divergence=_divergence(scores) if compared else None,
+        by_window=_by_window(scores, compared, n_each) if n_each else None,
     )
+
+
+def _by_window(scores: Scores, compared: bool, n_each: int) -> ByWindow:
+    def means(values: Sequence[float]) -> list[float]:
+        return [
+            math.fsum(values[at : at + n_each]) / n_each for at in range(0, len(values), n_each)
+        ]
+
+    if not compared:
+        return ByWindow(nll=means(scores.base_nll))
+    return ByWindow(nll=means(scores.nll), kl=means(scores.kl), same_best=means(scores.same_best))
 
 
 def _divergence(scores: Scores) -> Divergence:
@@ -93,7 +117,7 @@ def _divergence(scores: Scores) -> Divergence:
     ]
     square = _mean([d * d for d in delta_p])
     rms = math.sqrt(square.value)
-    same = scores.n_same_best / n
+    same = sum(scores.same_best) / n
     return Divergence(
         ppl_base=ppl_base,
         ppl_difference=Estimate(

@@ -21,6 +21,7 @@ __all__ = ["QUALITY_FORMATS", "QualityReport", "QualityRow"]
 class QualityRow(msgspec.Struct, frozen=True, kw_only=True):
     model: ModelFile
     is_reference: bool
+    setting: str = ""  # what sets it apart from other rows of this model, as it was asked for
     figures: Quality
     tasks: list[TaskScore] = []
 
@@ -57,6 +58,7 @@ def _flat(row: QualityRow) -> dict[str, Any]:
         "quantization": model.quantization,
         "bits_per_weight": model.bits_per_weight,
         "is_reference": int(row.is_reference),
+        "setting": row.setting,
         **_flattened(msgspec.to_builtins(row.figures), ""),
         **{f"{score.task}.{score.metric}": score.value for score in row.tasks},
     }
@@ -66,6 +68,8 @@ def _flattened(value: Mapping[str, Any], before: str) -> dict[str, Any]:
     """`kl.percentiles.99` and the like."""
     found: dict[str, Any] = {}
     for name, inner in value.items():
+        if name == "by_window":
+            continue  # JSON has them
         if isinstance(inner, dict):
             outer = before if name == "divergence" else f"{before}{name}."
             found |= _flattened(cast("Mapping[str, Any]", inner), outer)
@@ -119,7 +123,7 @@ def _task_lines(rows: Sequence[QualityRow]) -> list[str]:
     names = dict.fromkeys((score.task, score.metric) for row in rows for score in row.tasks)
     if not names:
         return []
-    models = [row.model.path.rpartition("/")[2] for row in rows]
+    models = [_name(row) for row in rows]
     lines = ["", _line(["task", "metric", *models]), _line(["-", "-", *["-:" for _ in models]])]
     for task, metric in names:
         cells = [
@@ -141,7 +145,7 @@ def _distance(row: QualityRow) -> tuple[bool, float]:
 
 def _cells(row: QualityRow) -> list[str]:
     of = row.figures.divergence
-    name = row.model.path.rpartition("/")[2]
+    name = _name(row)
     told = [
         f"{name} (reference)" if row.is_reference else name,
         size_text(row.model.n_bytes),
@@ -162,6 +166,11 @@ def _cells(row: QualityRow) -> list[str]:
         _pm(_percent(of.delta_p_rms), 3) + " %",
         _pm(_percent(of.same_best), 2) + " %",
     ]
+
+
+def _name(row: QualityRow) -> str:
+    name = row.model.path.rpartition("/")[2]
+    return f"{name}, {row.setting}" if row.setting else name
 
 
 def _percent(of: Estimate) -> Estimate:

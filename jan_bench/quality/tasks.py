@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from jan_bench.quality.reading import Settings
+from jan_bench.quality.sides import Settings
 from jan_engine import EngineOptions, Model
 from jan_engine.errors import InvalidRequest
 from jan_engine.lm_eval import harness_model

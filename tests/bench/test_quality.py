@@ -21,7 +21,8 @@ from jan_bench.circumstances import circumstances
 from jan_bench.model_file import read_model_file
 from jan_bench.quality.figures import Estimate, Quality, Scores, quality
 from jan_bench.quality.formats import QUALITY_FORMATS, QualityReport, QualityRow
-from jan_bench.quality.reading import SAMPLE, Settings, measure, windows_of
+from jan_bench.quality.reading import SAMPLE, Text, measure, windows_of
+from jan_bench.quality.sides import Settings, Side
 from jan_bench.quality.tasks import TaskScore
 from jan_engine import GreedyRunner, Model
 from jan_engine.errors import InvalidRequest
@@ -171,16 +172,15 @@ def test_models_that_do_not_fit_at_once_have_the_same_figures(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings = Settings(n_ctx=32, n_windows=2, n_threads=1)
-    text = SAMPLE.read_bytes()
+    text = Text(name="sample", bytes=SAMPLE.read_bytes())
     seen: list[set[int]] = []
 
     def measured() -> object:
         seen.clear()
         return measure(
             text,
-            random_path,
-            [q8_path, q4_path, random_path],
-            settings,
+            Side(path=random_path, settings=settings),
+            [Side(path=path, settings=settings) for path in (q8_path, q4_path, random_path)],
             lambda _, __, scores: seen.append(set(scores)),
         )
 

@@ -139,16 +139,22 @@ void load(backend_file & file) {
     }
 }
 
-// Loads the best-rated CPU variant that opens, going down the list when one does not.
-void load_best_cpu(std::vector<backend_file *> variants) {
+void rate_all(std::vector<backend_file *> & variants) {
     for (backend_file * variant : variants) {
-        rate(*variant);
+        if (variant->status != backend_status::crashed) {
+            rate(*variant);
+        }
     }
     std::stable_sort(variants.begin(), variants.end(),
                      [](const backend_file * a, const backend_file * b) { return a->score > b->score; });
+}
+
+// Loads the best-rated CPU variant that opens, going down the list when one does not.
+void load_best_cpu(std::vector<backend_file *> variants) {
+    rate_all(variants);
     const backend_file * winner = nullptr;
     for (backend_file * variant : variants) {
-        if (variant->score <= 0) {
+        if (variant->score <= 0 || variant->status == backend_status::crashed) {
             continue;
         }
         if (winner) {
@@ -169,6 +175,18 @@ void load_best_cpu(std::vector<backend_file *> variants) {
     }
 }
 
+// Leaves those to be opened without a status of their own.
+void mark_crashed(std::vector<backend_file> & files, const backend_choice & choice) {
+    for (backend_file & file : files) {
+        for (const auto & [name, how] : choice.crashed) {
+            if (file.name == name) {
+                file.status = backend_status::crashed;
+                file.reason = how;
+            }
+        }
+    }
+}
+
 device_kind kind_of(ggml_backend_dev_t dev) {
     switch (ggml_backend_dev_type(dev)) {
         case GGML_BACKEND_DEVICE_TYPE_CPU: return device_kind::cpu;
@@ -180,10 +198,37 @@ device_kind kind_of(ggml_backend_dev_t dev) {
 
 }  // namespace
 
-void load_backends(const std::string & folder) {
+namespace {
+
+void require_absolute(const std::string & folder) {
     if (!fs::path(folder).is_absolute()) {
         throw error(errc::invalid_argument, "the backend folder must be an absolute path: " + folder);
     }
+}
+
+}  // namespace
+
+std::vector<std::string> rate_cpu_variants(const std::string & folder) {
+    require_absolute(folder);
+    std::vector<backend_file> files = find_files(folder);
+    std::vector<backend_file *> variants;
+    for (backend_file & file : files) {
+        if (is_cpu(file)) {
+            variants.push_back(&file);
+        }
+    }
+    rate_all(variants);
+    std::vector<std::string> names;
+    for (const backend_file * variant : variants) {
+        if (variant->score > 0) {
+            names.push_back(variant->name);
+        }
+    }
+    return names;
+}
+
+void load_backends(const std::string & folder, const backend_choice & choice) {
+    require_absolute(folder);
     backend_registry & r = registry();
     std::lock_guard<std::mutex> lock(r.mutex);
     if (r.ready) {
@@ -191,6 +236,12 @@ void load_backends(const std::string & folder) {
     }
     install_log();
     r.files = find_files(folder);
+    if (!choice.only.empty()) {
+        r.files.erase(std::remove_if(r.files.begin(), r.files.end(),
+                                     [&](const backend_file & file) { return file.name != choice.only; }),
+                      r.files.end());
+    }
+    mark_crashed(r.files, choice);
     std::vector<backend_file *> cpu;
     for (backend_file & file : r.files) {
         if (is_cpu(file)) {

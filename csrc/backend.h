@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace jan {
@@ -14,6 +15,7 @@ enum class backend_status : int {
     unsupported,  // built for instructions this processor does not have
     outscored,    // would run, but another variant runs faster
     failed,       // could not be loaded
+    crashed,      // took a process that tried it with itself
 };
 
 struct backend_file {
@@ -35,11 +37,19 @@ struct device {
     uint64_t memory_total;  // bytes
 };
 
-// Loads every backend in `folder`, an absolute path, once per process; later calls do nothing.
+struct backend_choice {
+    std::string only;  // the one file to load, by name; empty: the best CPU variant and all others
+    std::vector<std::pair<std::string, std::string>> crashed;  // by name, and how: these are not opened
+};
+
+// Loads the backends in `folder`, an absolute path, once per process; later calls do nothing.
 // Registering is not thread-safe upstream, so this holds a lock, and must come before any
 // model. Throws invalid_argument for a relative path and backend_failure when no CPU backend
 // could be loaded: nothing can run then, and the next call tries again.
-void load_backends(const std::string & folder);
+void load_backends(const std::string & folder, const backend_choice & choice = {});
+
+// The CPU variants in `folder` that can run here, best first. Opens each and closes it again.
+std::vector<std::string> rate_cpu_variants(const std::string & folder);
 
 // Both are empty before load_backends().
 std::vector<backend_file> backend_files();

@@ -63,7 +63,11 @@ cdef extern from "backend.h" namespace "jan" nogil:
         uint64_t memory_free
         uint64_t memory_total
 
-    void load_backends(const string & folder) except +raise_jan_error
+    cdef cppclass backend_choice:
+        string only
+        vector[pair[string, string]] crashed
+    void load_backends(const string & folder, const backend_choice & choice) except +raise_jan_error
+    vector[string] rate_cpu_variants(const string & folder) except +raise_jan_error
     vector[backend_file] backend_files() except +raise_jan_error
     vector[device] devices() except +raise_jan_error
 

@@ -38,10 +38,27 @@ def schema_grammar(bytes schema_json not None) -> str:
     return _text(grammar)
 
 
-def open_backends(bytes folder not None) -> None:
+def open_backends(
+    bytes folder not None,
+    *,
+    bytes only not None=b"",
+    crashed=(),
+) -> None:
     cdef string path = folder
+    cdef backend_choice choice
+    choice.only = only
+    for name, how in crashed:
+        choice.crashed.push_back(pair[string, string](<bytes>name, <bytes>how))
     with nogil:
-        load_backends(path)
+        load_backends(path, choice)
+
+
+def rate_cpu_variants_in(bytes folder not None) -> list[str]:
+    cdef string path = folder
+    cdef vector[string] names
+    with nogil:
+        names = rate_cpu_variants(path)
+    return [_text(name) for name in names]
 
 
 def list_backend_files() -> list[dict[str, object]]:

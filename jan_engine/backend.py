@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from enum import IntEnum
 from pathlib import Path
 
 import msgspec
 
-from jan_engine import _core, log
+from jan_engine import _core, cpu_variant, log
 
 __all__ = ["Backend", "Device", "DeviceKind", "Status", "backends", "build_info", "devices"]
 
@@ -26,6 +27,7 @@ class Status(IntEnum):
     UNSUPPORTED = 2
     OUTSCORED = 3
     FAILED = 4
+    CRASHED = 5
 
 
 class DeviceKind(IntEnum):
@@ -74,12 +76,31 @@ def build_info() -> BuildInfo:
     return msgspec.convert(json.loads((_PACKAGE / "_build.json").read_text()), BuildInfo)
 
 
+_opening = threading.Lock()
+_is_open = False
+
+
 def load() -> None:
     """Load every backend of the package, once per process. Needed before any model."""
-    try:
-        _core.open_backends(os.fsencode(_PACKAGE / "backends"))
-    finally:
-        log.forward()
+    global _is_open
+    with _opening:
+        if _is_open:
+            return
+        folder = _PACKAGE / "backends"
+        try:
+            crashed = cpu_variant.crashed_variants(folder)
+            _core.open_backends(os.fsencode(folder), crashed=crashed)
+        finally:
+            log.forward()
+        _is_open = True
+
+
+def load_only(folder: Path, name: str) -> None:
+    """Load one backend and no other: in a process that may die of it."""
+    global _is_open
+    with _opening:
+        _core.open_backends(os.fsencode(folder), only=os.fsencode(name))
+        _is_open = True
 
 
 def backends() -> list[Backend]:

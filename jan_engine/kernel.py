@@ -8,8 +8,9 @@ from enum import StrEnum
 import msgspec
 
 from jan_engine import _core
+from jan_engine.machine_memory import MachineMemory
 
-__all__ = ["AttentionKernel", "KernelReason"]
+__all__ = ["TIMED", "AttentionKernel", "KernelReason", "Timed"]
 
 _LOGGER = logging.getLogger("jan_engine.kernel")
 
@@ -18,11 +19,22 @@ class KernelReason(StrEnum):
     GIVEN = "given"  # asked for, or the only one this cache, model or device is right for
     TIMED = "timed"
     UNTIMED = "untimed"  # either would do, and there was no time to find out
-    REMEMBERED = "remembered"  # timed at an earlier load: see kernel_memory.py
+    REMEMBERED = "remembered"  # timed at an earlier load: see machine_memory.py
 
 
 # enum class kernel_reason in csrc/kernel_choice.h, in its order; remembering is done here.
 _REASONS = (KernelReason.GIVEN, KernelReason.TIMED, KernelReason.UNTIMED)
+
+
+class Timed(msgspec.Struct, frozen=True):
+    """Seconds of 0: finding out took too long, which it would again."""
+
+    flash: bool
+    plain_s: float
+    flash_s: float
+
+
+TIMED = MachineMemory("attention-kernels.json", Timed)
 
 
 class AttentionKernel(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,8 +20,14 @@ from jan_engine.constraint import (
     read_triggers,
 )
 from jan_engine.errors import EngineError, InvalidRequest, ModelError
-from jan_engine.kernel import AttentionKernel, KernelReason, log_kernel, read_kernel
-from jan_engine.kernel_memory import Timed, recall, remember
+from jan_engine.kernel import (
+    TIMED,
+    AttentionKernel,
+    KernelReason,
+    Timed,
+    log_kernel,
+    read_kernel,
+)
 from jan_engine.model import Model
 from jan_engine.native_int import native_int, token_ids
 from jan_engine.sampling import Sampling, read_sampling
@@ -194,7 +200,7 @@ Told = tuple[
 def open_core(model: Model, options: EngineOptions) -> tuple[_core.Engine, AttentionKernel]:
     flash = options.flash_attention
     key = _kernel_key(model, options) if flash is None and options.calibrate_s else None
-    known = None if key is None else recall(key)
+    known = None if key is None else TIMED.recall(key)
     if known is not None:
         flash = known.flash
     try:
@@ -232,7 +238,7 @@ def open_core(model: Model, options: EngineOptions) -> tuple[_core.Engine, Atten
             flash_s=known.flash_s,
         )
     elif key is not None and kernel.reason is not KernelReason.GIVEN and not kernel.failure:
-        remember(key, Timed(kernel.flash is True, kernel.plain_s, kernel.flash_s))
+        TIMED.remember(key, Timed(kernel.flash is True, kernel.plain_s, kernel.flash_s))
     log_kernel(kernel)
     return core, kernel
 

@@ -6,16 +6,33 @@ from pathlib import Path
 
 import pytest
 
-from jan_engine import Model
+from jan_engine import Model, devices
+from jan_engine.cpu_variant import FOUND
 from tests import models
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
+@pytest.fixture(scope="session")
+def tried_variants(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """What the cache folder says of CPU variants once one of them was tried."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAN_CACHE_DIR", str(tmp_path_factory.mktemp("variants")))
+        devices()
+        return FOUND.path().read_bytes()
+
+
 @pytest.fixture(autouse=True)
-def forgetful(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """No test finds what another, or the developer's own engines, timed."""
+def forgetful(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+    tried_variants: bytes,
+) -> None:
+    """No test finds what another, or the developer's own engines, timed. Only the CPU variant is
+    not tried anew by each process that a test starts.
+    """
     monkeypatch.setenv("JAN_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+    FOUND.path().write_bytes(tried_variants)
 
 
 @pytest.fixture(scope="session")

@@ -11,12 +11,16 @@
 
 #    include <immintrin.h>
 
+#    ifndef JAN_LOAD_TILES /* a test, on any processor, looks at the bytes instead */
+#        define JAN_LOAD_TILES "ldtilecfg %0"
+#    endif
+
 struct jan_tile_configuration {
     unsigned char bytes[64];
 };
 
 static inline void jan_load_tile_configuration(const void * from) {
-    __asm__ volatile("ldtilecfg %0" : : "m"(*(const struct jan_tile_configuration *) from));
+    __asm__ volatile(JAN_LOAD_TILES : : "m"(*(const struct jan_tile_configuration *) from));
 }
 
 #    define _tile_loadconfig(from) jan_load_tile_configuration(from)

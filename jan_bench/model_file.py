@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from jan_engine.errors import ModelNotFound
-from jan_engine.gguf import read_header, split_paths
+from jan_engine.gguf import check_model
 from jan_engine.weights import weights_of
 
 __all__ = ["ModelFile", "read_model_file"]
@@ -27,9 +27,9 @@ class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_model_file(path: Path, *, hashed: bool = True) -> ModelFile:
     """Raises ModelNotFound or BadModelFile. `hashed` reads all of it."""
-    first = read_header(path)
-    paths = split_paths(first)
-    headers = [first, *(read_header(part) for part in paths[1:])]
+    headers = check_model(path)
+    first = headers[0]
+    paths = [Path(header.path) for header in headers]
     weights = weights_of(headers)
     try:
         n_bytes = sum(part.stat().st_size for part in paths)

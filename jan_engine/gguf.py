@@ -114,12 +114,10 @@ def read_header(path: str | Path) -> Header:
         raise
 
 
-def check_model(path: str | Path) -> Header:
-    """Check every file of a model, and give the header of the first."""
-    header = read_header(path)
-    for part in split_paths(header)[1:]:
-        read_header(part)
-    return header
+def check_model(path: str | Path) -> list[Header]:
+    """The headers of every file of a model, in order, checked. Raises what read_header raises."""
+    first = read_header(path)
+    return [first, *(read_header(part) for part in split_paths(first)[1:])]
 
 
 def check_adapter(path: str | Path) -> Header:
@@ -194,7 +192,7 @@ class _Reader:
                 "convert it with llama.cpp's convert_llama_ggml_to_gguf.py",
             )
         if magic != b"GGUF":
-            raise self._bad(f"this is not a GGUF file: it starts with {magic!r}")
+            raise self._bad("this is not a GGUF file")
         self.at = 4
         version = self._scalar(_U32)
         if version not in _VERSIONS:

@@ -10,6 +10,7 @@ import msgspec
 
 from jan_engine import _core, backend, gguf, log
 from jan_engine.errors import InvalidRequest, ModelError
+from jan_engine.memory_needs import cached_numbers
 from jan_engine.native_call import OnProgress, watched
 from jan_engine.native_int import native_int, token_ids
 
@@ -86,7 +87,8 @@ class Model:
         self.n_gpu_layers = native_int("n_gpu_layers", n_gpu_layers)
         self.matrix_kernels = matrix_kernels and repack
         self.path = Path(path)
-        self.header = gguf.check_model(self.path)
+        self.headers = gguf.check_model(self.path)  # of every part
+        self.header = self.headers[0]
         backend.load()
 
         def load(progress: _core.Progress) -> _core.Model:
@@ -121,23 +123,20 @@ class Model:
     @cached_property
     def n_positions(self) -> int:
         """Rows of the table that models without rotary positions look them up in; 0 without one."""
-        table = next((t for t in self.header.tensors if t.name == "position_embd.weight"), None)
+        tensors = (tensor for header in self.headers for tensor in header.tensors)
+        table = next((t for t in tensors if t.name == "position_embd.weight"), None)
         return min(table.shape[1], 2**31 - 1) if table and len(table.shape) > 1 else 0
 
     @cached_property
     def n_cached_numbers(self) -> int:
-        """Numbers that one token leaves in the cache; 0 where the tensors do not say."""
-        if self.header.metadata.get("split.count", 1) != 1:
-            return 0  # the other parts have further layers
-        projections = (".attn_k.weight", ".attn_v.weight")
-        tables = (t for t in self.header.tensors if t.name.endswith(projections))
-        return min(sum(t.shape[1] for t in tables if len(t.shape) > 1), 2**31 - 1)
+        """Numbers that one token leaves in the cache; 0 where the file does not say."""
+        return cached_numbers(self.headers)
 
     @cached_property
     def can_rank(self) -> bool:
         """Whether the model has a head that gives scores."""
         heads = ("cls.weight", "cls.output.weight")
-        return any(tensor.name in heads for tensor in self.header.tensors)
+        return any(tensor.name in heads for header in self.headers for tensor in header.tensors)
 
     @cached_property
     def metadata(self) -> dict[str, str]:

@@ -50,7 +50,7 @@ def quantize(
         )
     if target.exists() and not target.is_file():
         raise InvalidRequest(f"target: {target} is no file that could be replaced")
-    alignment = gguf.check_model(source).metadata.get("general.alignment", 32)
+    alignment = gguf.check_model(source)[0].metadata.get("general.alignment", 32)
     if alignment != 32:
         raise UnsupportedFeature(
             f"upstream quantises files aligned to 32 bytes, not to {alignment}"

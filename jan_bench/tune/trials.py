@@ -15,7 +15,7 @@ from jan_engine import Model, devices
 from jan_engine.backend import DeviceKind
 from jan_engine.errors import OutOfMemory
 from jan_engine.gauge import Gauge
-from jan_engine.tensor_types import bytes_per_number
+from jan_engine.memory_needs import cache_bytes_per_token
 
 __all__ = ["Tuned", "Watch", "tune"]
 
@@ -53,7 +53,7 @@ def tune(path: Path, *, least_rate: float, watch: Watch = lambda _: None) -> Tun
     memory = Memory(
         free=free,
         weights=model.facts.n_bytes,
-        cell={name: model.n_cached_numbers * bytes_per_number(name) for name in _CACHE_TYPES},
+        cell={name: cache_bytes_per_token(model.headers, name) for name in _CACHE_TYPES},
     )
     return Tuned(
         model=str(path),

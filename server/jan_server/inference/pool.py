@@ -13,14 +13,15 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from jan_engine import Cancelled, EngineError, ModelNotFound, OutOfMemory
-from jan_engine.gguf import read_header
+from jan_engine import EngineError
+from jan_engine.gguf import check_model
 from jan_server.config import Settings
 from jan_server.errors import ApiError
 from jan_server.home import home_of
 from jan_server.inference.feed import Feed
+from jan_server.inference.load_errors import given_up, load_failure, still_loading
 from jan_server.inference.resident import Resident, own_settings
-from jan_server.inference.room import Room, needed_bytes, who_may_go
+from jan_server.inference.room import Room, planned_bytes, who_may_go
 from jan_server.inference.served_model import ServedModel
 from jan_server.library.lazy import LazyLibrary
 from jan_server.library.records import StoredModel
@@ -89,7 +90,9 @@ class Pool:
             self.only.state = "loading"
             await self.only.served.load()
             self.failure = self.only.served.failure
-            self.only.state = "ready"
+            self.only.state = "ready" if self.failure is None else "failed"
+            if self.failure is None:
+                self.only.n_bytes = self.only.served.n_bytes
             return
         try:
             library = await self.library.get()
@@ -254,10 +257,8 @@ class Pool:
     async def _load(self, resident: Resident) -> None:
         """Raises why not; then it is as if it had never been asked for."""
         try:
-            path = resident.served.path
-            header = await asyncio.to_thread(read_header, path)
-            n_file_bytes = path.stat().st_size
-            resident.n_bytes = needed_bytes(header, n_file_bytes, resident.served.settings)
+            headers = await asyncio.to_thread(check_model, resident.served.path)
+            resident.n_bytes = planned_bytes(headers, resident.served.settings)
             async with self._making_room:
                 await self._make_room(resident)
                 resident.state = "loading"
@@ -266,12 +267,14 @@ class Pool:
             if resident.served.failure is not None:
                 raise resident.served.failure
             if self.draining or resident.served.draining:
-                raise _given_up(resident.id)
+                raise given_up(resident.id)
+            resident.n_bytes = resident.served.n_bytes
         except (EngineError, ApiError, OSError) as error:
             await resident.served.close()
             await resident.served.release()
+            resident.state = "failed"
             self._forget(resident)
-            shown = error if isinstance(error, ApiError) else _load_failure(resident.id, error)
+            shown = error if isinstance(error, ApiError) else load_failure(resident.id, error)
             _log.warning("%s", shown.message)
             self.feed.tell_state(resident.id, "failed")
             raise shown from error
@@ -293,7 +296,7 @@ class Pool:
             timeout_s = None if deadline_s is None else max(0.0, deadline_s - loop.time())
             done, _ = await asyncio.wait({waited}, timeout=timeout_s)
             if not done:
-                raise _still_loading(resident)
+                raise still_loading(resident)
             waited.result()
         finally:
             resident.n_waiting -= 1
@@ -305,7 +308,7 @@ class Pool:
         """Raises 503 where there can never be any."""
         while True:
             if self.draining or wanted.served.draining:
-                raise _given_up(wanted.id)
+                raise given_up(wanted.id)
             others = [one for one in self._residents.values() if one is not wanted]
             if self._room.fits(wanted, others):
                 return
@@ -369,29 +372,3 @@ def _heard(loading: asyncio.Task[None]) -> None:
     """Whoever waited was told; nobody may have."""
     if not loading.cancelled():
         loading.exception()
-
-
-def _load_failure(model_id: str, error: Exception) -> ApiError:
-    if isinstance(error, Cancelled):
-        return _given_up(model_id)
-    if isinstance(error, OutOfMemory):
-        return ApiError(503, "out_of_memory", f"'{model_id}' does not fit the memory: {error}")
-    if isinstance(error, ModelNotFound):
-        return ApiError(409, "not_downloaded", f"The file of '{model_id}' is gone")
-    return ApiError(503, "load_failed", f"'{model_id}' cannot be loaded: {error}")
-
-
-def _given_up(model_id: str) -> ApiError:
-    message = f"'{model_id}' was stopped before it was loaded"
-    return ApiError(503, "service_unavailable", message, headers={"Retry-After": "1"})
-
-
-def _still_loading(resident: Resident) -> ApiError:
-    done = resident.served.load_progress
-    return ApiError(
-        503,
-        "model_not_ready",
-        f"The model '{resident.id}' is being loaded",
-        headers={"Retry-After": "5"},
-        loading={"id": resident.id, "state": resident.state, "progress": round(done, 3)},
-    )

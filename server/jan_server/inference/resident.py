@@ -13,7 +13,7 @@ from jan_server.inference.served_model import ServedModel
 
 __all__ = ["Resident", "ResidentState", "own_settings"]
 
-ResidentState = Literal["waiting", "loading", "ready", "stopping"]
+ResidentState = Literal["waiting", "loading", "ready", "stopping", "failed"]
 
 
 class Resident:
@@ -25,7 +25,7 @@ class Resident:
         self.own = own
         self.pinned = pinned
         self.state: ResidentState = "waiting"
-        self.n_bytes = 0  # that it takes, as far as can be said
+        self.n_bytes = 0  # that it takes, KV cache included, as far as can be said
         self.n_holders = 0
         self.n_waiting = 0  # for it to be loaded
         self.used_s = time.monotonic()

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from jan_engine import devices
 from jan_engine.backend import DeviceKind
 from jan_engine.gguf import Header
-from jan_engine.tensor_types import bytes_per_number
+from jan_engine.memory_needs import needed_bytes
 from jan_server.config import Settings
 from jan_server.errors import ApiError
 from jan_server.inference.resident import Resident
 
-__all__ = ["Room", "needed_bytes", "who_may_go"]
+__all__ = ["Room", "planned_bytes", "who_may_go"]
 
-_WORK_BYTES = 64 * 1024 * 1024  # of a pass, about
 _SHARE_OF_FREE = 0.9
 _MB = 1024 * 1024
 
@@ -59,17 +58,11 @@ def who_may_go(residents: Sequence[Resident]) -> Resident | None:
     return min(may_go, key=lambda one: (one.n_holders > 0, one.used_s), default=None)
 
 
-def needed_bytes(header: Header, n_file_bytes: int, settings: Settings) -> int:
-    """The weights, the cache at its largest, and room to compute in."""
-    numbers = sum(
-        tensor.shape[1]
-        for tensor in header.tensors
-        if tensor.name.endswith((".attn_k.weight", ".attn_v.weight")) and len(tensor.shape) > 1
+def planned_bytes(headers: Sequence[Header], settings: Settings) -> int:
+    """What a model will take, before it is loaded: weights of every part, cache, a pass."""
+    return needed_bytes(
+        headers,
+        n_ctx=settings.ctx_size,
+        n_parallel=settings.parallel,
+        cache_type=settings.cache_type,
     )
-    architecture = header.metadata.get("general.architecture")
-    n_trained = header.metadata.get(f"{architecture}.context_length", 0)
-    n_ctx = n_trained if isinstance(n_trained, int) else 0
-    if settings.ctx_size:
-        n_ctx = min(settings.ctx_size, n_ctx or settings.ctx_size)
-    cache = numbers * n_ctx * settings.parallel * bytes_per_number(settings.cache_type)
-    return n_file_bytes + int(cache) + _WORK_BYTES

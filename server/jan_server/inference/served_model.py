@@ -21,6 +21,7 @@ from jan_engine import (
     Pooling,
     UnsupportedFeature,
 )
+from jan_engine.memory_needs import needed_bytes
 from jan_server.config import Settings
 from jan_server.errors import ApiError
 from jan_server.inference.adapters import Adapters
@@ -108,6 +109,20 @@ class ServedModel:
         """Tokens of the longest request."""
         model = self.model
         return model.facts.n_ctx_train if self._engine is None else self._engine.core.n_ctx
+
+    @property
+    def n_bytes(self) -> int:
+        """What it takes in memory, as far as can be said: weights, KV cache, a pass. Raises 503
+        like `model`.
+        """
+        core = None if self._engine is None else self._engine.core
+        return needed_bytes(
+            self.model.headers,
+            n_ctx=self.n_ctx,
+            n_parallel=core.n_parallel if core is not None else 0,
+            n_cells=core.n_cells if core is not None else 0,
+            cache_type=self.settings.cache_type,
+        )
 
     def stats(self) -> dict[str, Any] | None:
         """The engine's; None while there is none."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jan_engine.errors import BadModelFile
-from jan_engine.gguf import Header, read_header, split_paths
+from jan_engine.gguf import Header, check_model
 from jan_engine.weights import weights_of
 
 __all__ = ["header_facts", "model_headers"]
@@ -17,10 +17,10 @@ _PROJECTOR = "clip"
 
 def model_headers(path: Path) -> list[Header]:
     """Of every file of a model, checked. Raises ModelNotFound or BadModelFile."""
-    first = read_header(path)
-    if first.metadata.get("general.architecture") == _PROJECTOR:
+    headers = check_model(path)
+    if headers[0].metadata.get("general.architecture") == _PROJECTOR:
         raise BadModelFile("this file turns images into tokens for a model, and is none itself")
-    return [first, *(read_header(part) for part in split_paths(first)[1:])]
+    return headers
 
 
 def header_facts(headers: list[Header]) -> dict[str, Any]:

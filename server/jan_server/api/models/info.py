@@ -13,7 +13,12 @@ from jan_server.library.records import StoredModel
 
 __all__ = ["catalog_of", "detail_of", "info_of"]
 
-_LIST_STATES = {"waiting": "starting", "loading": "starting", "stopping": "stopping"}
+_LIST_STATES = {
+    "waiting": "starting",
+    "loading": "starting",
+    "stopping": "stopping",
+    "failed": "failed",
+}
 _DETAIL_STATES = {"ready": "running", "stopping": "stopped"}
 _ASKED_ALWAYS = ["temperature", "top_p", "top_k", "min_p", "max_tokens", "stop", "seed"]
 
@@ -26,7 +31,7 @@ def info_of(model: StoredModel, root: Path, pool: Pool) -> ModelInfo:
     return ModelInfo(
         id=model.id,
         created=model.created_at,
-        source_url=model.source,
+        source_url=model.shown_source,
         name=model.name or model.id,
         description=model.description,
         ctx_len=model.n_ctx_train,
@@ -97,7 +102,7 @@ def catalog_of(model: StoredModel) -> Catalog:
         },
         supports_instruct=bool(model.chat_template),
         supports_tools=calls_tools,
-        extras={"quantization": model.quantization, "source": model.source},
+        extras={"quantization": model.quantization, "source": model.shown_source},
         created_at=model.created_at,
         updated_at=model.created_at,
         last_synced_at=model.created_at,

@@ -9,6 +9,18 @@
 
 namespace jan {
 
+namespace {
+
+error failed_pass(const forward & through, const slice * slices, int n) {
+    int64_t n_rows = 0;
+    for (int i = 0; i < n; ++i) {
+        n_rows += slices[i].n_tokens;
+    }
+    return error(errc::backend_failure, through.failure()).with("n_rows", n_rows);
+}
+
+}  // namespace
+
 double engine::clock_s() const {
     return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
@@ -278,7 +290,7 @@ void engine::run_pass(const slice * slices, int n) {
         case pass_status::out_of_cells:
         case pass_status::failed:
             stats_.n_failed_passes.fetch_add(1);
-            fail_pass(slices, n, error(errc::backend_failure, forward_->failure()));
+            fail_pass(slices, n, failed_pass(*forward_, slices, n));
             break;
     }
 }
@@ -304,7 +316,7 @@ void engine::fail_pass(const slice * slices, int n, const error & why) {
             if (forward_->run(&alone, 1) != pass_status::done) {
                 forward_->apply({lane_change::kind::trim, s.lane, -1, 0, 0});
                 scheduler_.lost(&s);
-                end(s, finish_reason::failed, error(errc::backend_failure, forward_->failure()));
+                end(s, finish_reason::failed, failed_pass(*forward_, &alone, 1));
                 break;
             }
             choice_.choose(*forward_, &alone, 1);

@@ -661,6 +661,7 @@ cdef extern from "open_engine.h" namespace "jan" nogil:
         int n_vocab
         double pass_s
         double row_s
+        int fail_token
 
     cdef cppclass opened_engine:
         unique_ptr[engine] running

@@ -16,8 +16,13 @@ from jan_engine.errors import InvalidRequest, from_code
 
 cdef int raise_jan_error() except -1 with gil:
     cdef error e = current_error()
-    facts = {_text(fact.first): fact.second for fact in e.facts}
-    raise from_code(<int>e.code, _text(e.message), _text(e.hint), facts)
+    raise _exception(e)
+
+
+cdef object _exception(const error & e):
+    cdef size_t i
+    cdef dict facts = {_text(e.facts[i].first): e.facts[i].second for i in range(e.facts.size())}
+    return from_code(<int>e.code, _text(e.message), _text(e.hint), facts)
 
 
 # Upstream's strings come from files and drivers: not all of them are UTF-8.
@@ -736,6 +741,7 @@ cdef class Engine:
         bint speculation,
         double calibrate_s,
         bint check_integrity,
+        int fail_token=-1,  # without a model: a pass that has this token fails
     ):
         cdef engine_options running
         running.max_waiting = max_waiting
@@ -753,6 +759,7 @@ cdef class Engine:
             nothing.shape.n_ctx = n_ctx
             nothing.shape.n_cells = n_cells
             nothing.max_rows = n_ubatch
+            nothing.fail_token = fail_token
             with nogil:
                 self.owned = open_null_engine(nothing, running)
             return
@@ -1049,7 +1056,7 @@ cdef list _prompt_logprobs(const event_batch & batch, const event & told):
 cdef tuple _ending(const ending & e):
     failure = None
     if <int>e.reason == 3:
-        failure = from_code(<int>e.failure.code, _text(e.failure.message), _text(e.failure.hint), {})
+        failure = _exception(e.failure)
     return (
         <int>e.reason,
         {

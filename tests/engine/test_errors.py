@@ -7,7 +7,8 @@ import re
 import pytest
 
 import jan_engine
-from jan_engine import errors
+from jan_engine import Model, Request, _core, errors
+from jan_engine.types import read_event, submit
 from tests.conftest import ROOT
 
 ERRC = re.findall(
@@ -52,3 +53,35 @@ def test_the_hint_is_part_of_the_text_and_not_of_the_message() -> None:
     error = errors.ModelNotFound("no such file", "pull it first")
     assert str(error) == "no such file (pull it first)"
     assert error.message == "no such file"
+
+
+def test_an_error_inside_an_event_has_its_facts(random_model: Model) -> None:
+    core = _core.Engine(
+        None,
+        n_parallel=1,
+        n_ctx=256,
+        n_positions=0,
+        n_cached_numbers=0,
+        n_cells=256,
+        n_ubatch=64,
+        n_threads=1,
+        poll=0,
+        kv_mode=-1,
+        cache_type=b"f16",
+        flash_attention=-1,
+        max_waiting=1,
+        token_gap_s=0.05,
+        slowdown=1.0,
+        speculation=False,
+        calibrate_s=0.0,
+        check_integrity=True,
+        fail_token=40,
+    )
+    submit(core, random_model, Request(prompt="", max_tokens=1), [39, 40, 41])
+    ended = None
+    while ended is None:
+        for told in core.take(10.0) or ():
+            ended = read_event(told).finish
+    core.close(drain=False)
+    assert isinstance(ended.error, errors.BackendFailure)
+    assert ended.error.facts == {"n_rows": 3}

@@ -170,3 +170,14 @@ def test_a_generation_without_a_token_has_no_first_one(logged: io.StringIO) -> N
 def _context(span: ReadableSpan) -> Any:  # noqa: ANN401 - the SDK says it may be None
     assert span.context
     return span.context
+
+
+def test_what_the_library_asks_others_is_no_line_of_the_log(
+    logged: io.StringIO, alphabet_server: Running
+) -> None:
+    import httpx2
+
+    start_logging("human", "info", logged)
+    with httpx2.Client() as client:
+        assert client.get(alphabet_server.url + "/health").status_code == 200
+    assert "HTTP Request" not in logged.getvalue()

@@ -16,6 +16,7 @@ __all__ = ["log_request", "start_logging"]
 _log = logging.getLogger("jan_server.request")
 _QUIET = frozenset({"/health", "/healthz", "/readyz", "/metrics"})  # asked every few seconds
 _PAGES = ("/playground/", "/api/swagger/")  # a dozen files each time somebody looks
+_CHATTY = ("alembic", "asyncio", "httpx", "httpcore", "httpx2", "httpcore2", "huggingface_hub")
 _encoder = msgspec.json.Encoder()
 
 
@@ -48,7 +49,7 @@ def start_logging(form: Literal["human", "json"], level: str, into: TextIO | Non
     handler = logging.StreamHandler(into or sys.stderr)
     handler.setFormatter(_Json() if form == "json" else _Human())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for chatty in ("alembic", "httpx", "httpcore", "asyncio"):
+    for chatty in _CHATTY:
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

@@ -71,6 +71,9 @@ def test_a_file_that_is_there_wins_over_a_repository_of_that_name(
 def test_a_source_is_shown_without_what_a_query_may_hold() -> None:
     source = read_source("https://host/a.gguf?signature=secret")
     assert source.text == "https://host/a.gguf"
+    assert "secret" not in source.key
+    assert source.key != read_source("https://host/a.gguf?signature=other").key
+    assert read_source("https://host/a.gguf").key == "https://host/a.gguf"
 
 
 @pytest.mark.parametrize(

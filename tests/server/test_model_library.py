@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import msgspec
@@ -126,10 +127,12 @@ def test_offline_nothing_is_fetched(speakers: Path, tmp_path: Path) -> None:
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "offline")
 
 
-def test_files_of_this_machine_are_not_named_from_elsewhere(speakers: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("elsewhere", [{"host": "0.0.0.0"}, {"trusted_host": ("models.lan",)}])
+def test_files_of_this_machine_are_not_named_from_elsewhere(
+    speakers: Path, tmp_path: Path, elsewhere: dict[str, Any]
+) -> None:
     with pool_of(speakers, tmp_path) as server:
-        settings = msgspec.structs.replace(server.pool.settings, host="0.0.0.0")
-        server.pool.settings = settings
+        server.pool.settings = msgspec.structs.replace(server.pool.settings, **elsewhere)
         for source in (
             str(speakers / "one.gguf"),
             "file:///etc/passwd",

@@ -47,7 +47,7 @@ def run(arguments: list[str]) -> int:
         if model.chat_template
         else "none",
         "settings": ", ".join(f"{name}={value}" for name, value in model.settings.items()),
-        "source": model.source,
+        "source": model.shown_source,
         "since": datetime.fromtimestamp(model.created_at).astimezone().isoformat(" ", "minutes"),
         "size": size_text(model.n_bytes),
     }

@@ -24,6 +24,7 @@ def model_facts(model: StoredModel, models: Path) -> dict[str, Any]:
     """As --json tells it."""
     facts: dict[str, Any] = msgspec.to_builtins(model)
     is_here = model.is_here(models)
+    facts["source"] = model.shown_source
     return {**facts, "n_bytes": model.n_bytes, "sha256": model.sha256, "is_here": is_here}
 
 

@@ -49,7 +49,7 @@ def download(
     on_state("downloading")
     all_files = [*wanted, *([projector] if projector else [])]
     meter.expect([FileProgress(name=one.name, n_total=one.n_bytes) for one in all_files])
-    partial = folder.partial(order.source.text)
+    partial = folder.partial(order.source.key)
     files: list[ModelFile] = []
     with open_client() as client:
         for index, one in enumerate(all_files):
@@ -80,7 +80,7 @@ def download(
     model = StoredModel(
         id=order.id or id_from(wanted[0].name),
         placement="managed",
-        source=order.source.text,
+        source=order.source.key,
         files=files,
         created_at=int(time.time()),
         **header_facts(headers),

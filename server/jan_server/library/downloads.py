@@ -36,6 +36,8 @@ class Download:
         self.state: DownloadState = "looking"
         self.error: ApiError | None = None
         self.model: StoredModel | None = None  # once it is done
+        self.sha256 = order.sha256  # that somebody wants; more may be known by whoever joins
+        self.is_settled = False  # whatever is wanted of it from now on comes too late
         self.stop = threading.Event()
         self.meter = Meter()
         self.task: asyncio.Task[None] | None = None
@@ -91,17 +93,21 @@ class Downloads:
     def find(self, name: str) -> Download | None:
         """By the id it will have, or its source."""
         for one in self._running.values():
-            if name in (one.id, one.order.source.text):
+            if name in (one.id, one.order.source.key, one.order.source.text):
                 return one
         return None
 
     def start(self, order: Order) -> Download:
-        """That of the same source, if it runs. Raises 409 where that is to get another id."""
-        key = order.source.text
+        """That of the same source, if it runs. Raises 409 where it is to get another id or hash."""
+        key = order.source.key
         if (there := self._running.get(key)) is not None and not there.stop.is_set():
             if order.id and order.id != there.id:
                 message = f"id: it is being downloaded as '{there.id}' already"
                 raise ApiError(409, "name_taken", message, param="id")
+            if order.sha256 and there.sha256 not in ("", order.sha256):
+                message = f"sha256: it is being downloaded already, with {there.sha256}"
+                raise ApiError(409, "hash_mismatch", message, param="sha256")
+            there.sha256 = there.sha256 or order.sha256
             return there
         one = Download(order)
         before = there.task if there is not None else None
@@ -147,8 +153,11 @@ class Downloads:
             loop.call_soon_threadsafe(self._told, one, state)
 
         async with self._alone(one):
-            there = await self._store.find(source.text)
+            there = await self._store.find(source.key)
             if there is not None and there.is_here(self._folder.root):
+                if one.sha256 not in ("", there.sha256):
+                    raise _other_hash(source.text, there.sha256, one.sha256)
+                one.is_settled = True
                 return there  # another process was faster
             working = asyncio.create_task(
                 asyncio.to_thread(
@@ -169,7 +178,11 @@ class Downloads:
             else:
                 otherwise = ""
                 await self._refuse_taken(one.order.id)
+            if one.sha256 not in ("", model.sha256):  # whoever joined knew it
+                (partial / model.files[0].path).unlink()
+                raise _other_hash(source.text, model.sha256, one.sha256)
             # From here on it is seen through: a rename and a row.
+            one.is_settled = True
             model = await asyncio.to_thread(self._folder.publish, partial, model)
             return await self._store.add(model, otherwise=otherwise)
 
@@ -177,7 +190,7 @@ class Downloads:
     async def _alone(self, one: Download) -> AsyncGenerator[None]:
         """Once no other process fetches this."""
         while True:
-            with self._folder.fetching(one.order.source.text) as may:
+            with self._folder.fetching(one.order.source.key) as may:
                 if may:
                     yield
                     return
@@ -191,6 +204,10 @@ class Downloads:
     def _told(self, one: Download, state: DownloadState) -> None:
         one.state = state
         self._tell(one.progress())
+
+
+def _other_hash(name: str, found: str, wanted: str) -> ApiError:
+    return ApiError(502, "hash_mismatch", f"{name} has sha256 {found}, not {wanted}")
 
 
 def _likely_id(order: Order) -> str:

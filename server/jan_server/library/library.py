@@ -29,7 +29,7 @@ from jan_server.library.found import (
 )
 from jan_server.library.progress import Progress
 from jan_server.library.records import StoredModel
-from jan_server.library.source import LocalSource, Source, read_source
+from jan_server.library.source import LocalSource, Source, UrlSource, read_source
 from jan_server.library.store import Store, open_store
 
 __all__ = ["Library", "demo_model", "open_library"]
@@ -104,13 +104,20 @@ class Library:
         return [self._packaged] if self._packaged is not None and not stored else stored
 
     async def find(self, name: str) -> StoredModel | None:
-        """By id, alias, or any way to write its source."""
+        """By id, alias, or any way to write its source. An address may be without its query where
+        that names one model.
+        """
         found = await self._store.find(name)
         if found is None:
             try:
-                found = await self._store.find(read_source(name).text)
+                source = read_source(name)
             except ApiError:
-                found = None
+                source = None
+            if source is not None:
+                found = await self._store.find(source.key)
+            if found is None and isinstance(source, UrlSource) and source.url == source.text:
+                shown = [one for one in await self._store.models() if one.shown_source == name]
+                found = shown[0] if len(shown) == 1 else None
         if found is None and self._packaged is not None and name == self._packaged.id:
             found = self._packaged
         return found
@@ -140,8 +147,10 @@ class Library:
             raise ApiError(
                 400, "invalid_parameter", "sha256: 64 digits from 0 to f", param="sha256"
             )
-        there = await self._store.find(source.text)
+        there = await self._store.find(source.key)
         if there is not None and there.is_here(self.root):
+            if sha256:
+                await self._check_hash(there, sha256)
             if with_projector and not any(file.is_projector for file in there.files):
                 message = f"'{there.id}' is here without what reads images: remove it first"
                 raise ApiError(409, "name_taken", message, param="mmproj")
@@ -149,7 +158,7 @@ class Library:
                 await self._store.add_alias(model_id, there.id)
             return there
         if model_id and (other := await self._store.find(model_id)) is not None:
-            message = f"id: '{model_id}' is the model from {other.source}"
+            message = f"id: '{model_id}' is the model from {other.shown_source}"
             raise ApiError(409, "name_taken", message, param="id")
         if isinstance(source, LocalSource):
             return await self._link(Path(source.path), model_id, sha256)
@@ -160,7 +169,10 @@ class Library:
             with_projector=with_projector,
             offline=offline,
         )
-        return self.downloads.start(order)
+        running = self.downloads.start(order)
+        if sha256 and running.is_settled:  # it was checked against no hash, or another one
+            await self._check_hash(await running.done(), sha256)
+        return running
 
     async def register(self, name: str) -> list[StoredModel]:
         """List what another tool's folder holds. Raises 404 where it is none."""
@@ -215,6 +227,15 @@ class Library:
         merged = {**model.settings, **settings}
         kept = {key: value for key, value in merged.items() if value is not None}
         await self._store.set_settings(model.id, kept)
+
+    async def _check_hash(self, model: StoredModel, sha256: str) -> None:
+        """Raises 409. Only a file of ours is known to be what it was when it was hashed."""
+        found = model.sha256 if model.placement == "managed" else ""
+        if not found:
+            found = await asyncio.to_thread(_hash, self.path(model))
+        if found != sha256:
+            message = f"sha256: '{model.id}' is here already and has {found}"
+            raise ApiError(409, "hash_mismatch", message, param="sha256")
 
     async def _link(self, path: Path, model_id: str, sha256: str) -> StoredModel:
         try:

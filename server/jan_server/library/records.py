@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ import msgspec
 
 __all__ = ["DATABASE", "ModelFile", "Placement", "StoredModel"]
 
+_QUERY_HASH = re.compile(r"(https?://.*)#[0-9a-f]{32}", re.DOTALL)
 DATABASE = "models.db"  # in the models folder
 Placement = Literal["managed", "linked", "found", "packaged"]
 """managed: below our folder, ours to delete. linked: a file somewhere else, named by a person.
@@ -26,7 +28,7 @@ class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
 class StoredModel(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     placement: Placement
-    source: str  # where it came from: hf:…, https://…, file://…
+    source: str  # where it came from, as a source's key: hf:…, https://…, file://…
     folder: str = ""  # the registered folder of a found one
     files: list[ModelFile]  # the first is the one to load
     created_at: int  # unix seconds
@@ -44,6 +46,11 @@ class StoredModel(msgspec.Struct, frozen=True, kw_only=True):
     chat_template: str = ""
     settings: dict[str, Any] = {}  # of `Settings`, for this model alone
     aliases: list[str] = []
+
+    @property
+    def shown_source(self) -> str:
+        """Without the hash that tells queries of an address apart."""
+        return found[1] if (found := _QUERY_HASH.fullmatch(self.source)) else self.source
 
     @property
     def n_bytes(self) -> int:

@@ -5,6 +5,7 @@ Names from elsewhere choose what is fetched. They never become a path on this ma
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from pathlib import Path
@@ -44,6 +45,10 @@ class HubSource(msgspec.Struct, frozen=True, kw_only=True):
             f"/{self.file}" if self.file else f":{self.quant}" * bool(self.quant)
         )
 
+    @property
+    def key(self) -> str:
+        return self.text
+
 
 class UrlSource(msgspec.Struct, frozen=True, kw_only=True):
     url: str
@@ -52,6 +57,15 @@ class UrlSource(msgspec.Struct, frozen=True, kw_only=True):
     def text(self) -> str:
         """Without what a query may hold: it is shown to others."""
         return self.url.partition("?")[0]
+
+    @property
+    def key(self) -> str:
+        """Another one for every query, since other queries name other files: a hash of the whole
+        address stands where a fragment would, which no address here has.
+        """
+        if self.url == self.text:
+            return self.text
+        return f"{self.text}#{hashlib.sha256(self.url.encode()).hexdigest()[:32]}"
 
 
 class LocalSource(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,8 +77,13 @@ class LocalSource(msgspec.Struct, frozen=True, kw_only=True):
     def text(self) -> str:
         return "file://" + self.path
 
+    @property
+    def key(self) -> str:
+        return self.text
+
 
 Source = HubSource | UrlSource | LocalSource
+"""`text` is for people. `key` tells sources apart: what is kept or fetched is found by it."""
 
 
 def read_source(text: str) -> Source:

@@ -12,6 +12,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,11 +20,13 @@ import httpx2
 import msgspec
 
 from jan_server.errors import ApiError
+from jan_server.library.redirects import BadRedirect, following
 
 __all__ = ["Fetch", "Stopped", "fetch", "open_client"]
 
 _CHUNK_BYTES = 1024 * 1024
 _FEWEST_FREE_BYTES = 64 * 1024 * 1024  # left to everybody else on the disk
+_LOOK_BYTES = 64 * 1024 * 1024  # received between two looks at what is free
 _MAGIC = b"GGUF"
 _N_TRIES = 6  # in a row without a single byte
 _LONGEST_WAIT_S = 20.0
@@ -70,6 +73,8 @@ def fetch(
             os.fsync(file.fileno())
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            with suppress(OSError):  # to the last byte: everybody else waits for this space
+                partial.unlink()
             raise _no_room(wanted.name) from error
         why = error.strerror or str(error)
         raise ApiError(500, "write_failed", f"{wanted.name} cannot be written: {why}") from error
@@ -110,9 +115,11 @@ class _Arrival:
             try:
                 self._receive(client)
                 return
+            except BadRedirect as error:
+                raise self._failed(f"it is sent on {error}") from error
+            except (httpx2.UnsupportedProtocol, httpx2.InvalidURL) as error:
+                raise self._failed(str(error)) from error
             except (httpx2.TransportError, _Interrupted) as error:
-                if isinstance(error, httpx2.UnsupportedProtocol | httpx2.InvalidURL):
-                    raise self._failed(str(error)) from error
                 n_failed = 0 if self._n_here > n_before else n_failed + 1
                 if n_failed >= _N_TRIES:
                     raise self._failed(str(error) or type(error).__name__) from error
@@ -135,7 +142,7 @@ class _Arrival:
             headers["Range"] = f"bytes={self._n_here}-"
             if self._etag:
                 headers["If-Range"] = self._etag
-        with client.stream("GET", self.wanted.url, headers=headers) as answer:
+        with following(client, self.wanted.url, headers) as answer:
             if answer.status_code == 416 and self._n_here:  # the file is shorter by now, or whole
                 if answer.headers.get("content-range") == f"bytes */{self._n_here}":
                     self._n_total = self._n_here
@@ -149,9 +156,13 @@ class _Arrival:
                 self._start_anew()
             self._remember(answer)
             self._check_room()
+            look_at = self._n_here + _LOOK_BYTES
             for part in answer.iter_raw():  # as it comes: a cut loses nothing
                 self._check_stop()
                 self._take(part)
+                if self._n_here >= look_at:
+                    self._check_room()
+                    look_at = self._n_here + _LOOK_BYTES
         if self._n_total is not None and self._n_here < self._n_total:
             raise _Interrupted(f"the connection ended {self._n_total - self._n_here} bytes early")
         self._n_total = self._n_here
@@ -169,18 +180,15 @@ class _Arrival:
     def _check_magic(self, part: bytes) -> None:
         """At the first bytes, not after an hour."""
         if not self._n_here and not part.startswith(_MAGIC[: len(part)]):
-            message = f"{self.wanted.name} is not a GGUF file: it starts with {part[:8]!r}"
-            raise ApiError(400, "not_gguf", message)
+            raise ApiError(400, "not_gguf", f"{self.wanted.name} is not a GGUF file")
 
     def _check_status(self, answer: httpx2.Response) -> None:
-        if self.wanted.url.startswith("https:") and answer.url.scheme != "https":
-            raise self._failed("it was sent on to where nothing is encrypted")
         status = answer.status_code
         if status in (200, 206):
             return
         if status in _MAY_PASS:
-            after = answer.headers.get("retry-after", "")
-            raise _Interrupted(f"the server says {status}", float(after) if after.isdigit() else 0)
+            wait_s = _whole_number(answer.headers.get("retry-after", "")) or 0
+            raise _Interrupted(f"the server says {status}", float(wait_s))
         if status in (401, 403):
             message = (
                 f"{self.wanted.name}: access is refused ({status}); is HF_TOKEN set and allowed?"
@@ -196,9 +204,9 @@ class _Arrival:
             raise _Interrupted("the server answered with another range")
 
     def _remember(self, answer: httpx2.Response) -> None:
-        length = answer.headers.get("content-length", "")
-        if length.isdigit():
-            n_total = self._n_here + int(length)
+        length = _whole_number(answer.headers.get("content-length", ""))
+        if length is not None:
+            n_total = self._n_here + length
             if self.wanted.n_bytes not in (None, n_total):
                 raise self._failed(f"the server has {n_total} bytes, not {self.wanted.n_bytes}")
             self._n_total = n_total
@@ -208,9 +216,13 @@ class _Arrival:
             self._etag_file.write_text(etag)
 
     def _check_room(self) -> None:
+        """Raises 507. What is here of a file whose length nobody told is then gone."""
         free = shutil.disk_usage(self._etag_file.parent).free
-        if self._n_total is not None and self._n_total - self._n_here + _FEWEST_FREE_BYTES > free:
-            raise _no_room(self.wanted.name, self._n_total - self._n_here, free)
+        n_left = 0 if self._n_total is None else self._n_total - self._n_here
+        if n_left + _FEWEST_FREE_BYTES > free:
+            if self._n_total is None:
+                self._start_anew()
+            raise _no_room(self.wanted.name, n_left, free)
 
     def _start_anew(self) -> None:
         self._file.seek(0)
@@ -229,13 +241,17 @@ class _Arrival:
 
 
 def open_client() -> httpx2.Client:
-    """Keys that go with a request go to its host alone, not to where that sends us on to."""
-    return httpx2.Client(follow_redirects=True, max_redirects=8, timeout=_TIMEOUT)
+    return httpx2.Client(timeout=_TIMEOUT)
 
 
 def _no_room(name: str, n_bytes: int = 0, free: int = 0) -> ApiError:
     sizes = f": {_gb(n_bytes)} are missing, {_gb(free)} are free" if n_bytes else ""
     return ApiError(507, "disk_full", f"there is no room for {name}{sizes}")
+
+
+def _whole_number(text: str) -> int | None:
+    """Of a header, which may hold anything: other alphabets have digits, too."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 def _gb(n_bytes: int) -> str:

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 from jan_server.errors import ApiError
 from jan_server.library import transfer
@@ -157,13 +158,13 @@ def test_a_redirect_is_looked_at_before_it_is_followed(
     origin: Origin, home: Path, to: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connected: list[object] = []
-    create = transfer.httpx2.HTTPTransport.handle_request
+    create = httpx2.HTTPTransport.handle_request
 
-    def watch(self: transfer.httpx2.HTTPTransport, request: transfer.httpx2.Request) -> object:
+    def watch(self: httpx2.HTTPTransport, request: httpx2.Request) -> object:
         connected.append(request.url.host)
         return create(self, request)
 
-    monkeypatch.setattr(transfer.httpx2.HTTPTransport, "handle_request", watch)
+    monkeypatch.setattr(httpx2.HTTPTransport, "handle_request", watch)
     origin.answers = {"/a.gguf": status(302, Location=to)}
     error = refused(home, origin.url + "/a.gguf")
     assert (error.status, error.code) == (502, "download_failed")

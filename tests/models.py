@@ -104,7 +104,7 @@ def write_random(
     *,
     seed: int = 7,
     poison: str = "",
-    extra: Mapping[str, str] | None = None,
+    extra: Mapping[str, str | float] | None = None,
     shape: Shape = TINY,
     n_parts: int = 1,
 ) -> Path:
@@ -171,7 +171,7 @@ def _write(
     shape: Shape,
     weights: Mapping[str, np.ndarray],
     words: Sequence[str] = (),
-    extra: Mapping[str, str] | None = None,
+    extra: Mapping[str, str | float] | None = None,
     n_parts: int = 1,
 ) -> Path:
     per_part = -(-len(weights) // n_parts) if n_parts > 1 else 0
@@ -192,8 +192,13 @@ def _write(
     writer.add_bos_token_id(BOS)
     writer.add_eos_token_id(EOS)
     writer.add_add_bos_token(True)
-    for key, text in (extra or {}).items():
-        writer.add_string(key, text)
+    for key, value in (extra or {}).items():
+        if isinstance(value, str):
+            writer.add_string(key, value)
+        elif isinstance(value, int):
+            writer.add_int32(key, value)
+        else:
+            writer.add_float32(key, value)
     for name, tensor in weights.items():
         writer.add_tensor(name, tensor)
     writer.write_header_to_file()

@@ -37,9 +37,9 @@ from jan_server.security.key_file import KeyFile
 from jan_server.security.principal import KeyRing
 from jan_server.telemetry.observer import Observer
 
-__all__ = ["create_app", "create_routes", "routes_of"]
+__all__ = ["HANDLERS", "create_app", "create_routes", "routes_of"]
 
-_HANDLERS: list[Any] = [
+HANDLERS: list[Any] = [
     *health.HANDLERS,
     *models.HANDLERS,
     *adapters.HANDLERS,
@@ -106,7 +106,7 @@ def create_routes(pool: Pool, *, on_loaded: Callable[[], None] = lambda: None) -
             await loading
 
     return Litestar(
-        _HANDLERS,
+        HANDLERS,
         dependencies={"pool": Provide(lambda: pool, sync_to_thread=False)},
         exception_handlers={Exception: _answer_with_error},
         lifespan=[lifespan],

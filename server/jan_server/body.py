@@ -8,21 +8,33 @@ from typing import Any, TypeVar
 import msgspec
 
 from jan_server.errors import ApiError
+from jan_server.foreign import ForeignFields, without_foreign
 
 __all__ = ["read_body", "read_list"]
 
 Body = TypeVar("Body", bound=msgspec.Struct)
+_UNKNOWN = re.compile(r"Object contains unknown field `[^`]*`")  # of the outermost object
 _PLACE = re.compile(r"^(.*) - at `\$(.+)`$")  # of a value that msgspec refuses
 
 
-def read_body(kind: type[Body], raw: bytes, *, wrong_value: int) -> Body:
-    """Decode JSON, whatever the content type says. Fields that `kind` lacks are ignored.
+def read_body(
+    kind: type[Body], raw: bytes, *, wrong_value: int, foreign: ForeignFields
+) -> tuple[Body, list[str]]:
+    """Decode JSON, whatever the content type says. Also the names of fields without effect.
 
-    Raises 400 for text that is no JSON and for a required field that is missing or null, and
-    `wrong_value` for a field with a wrong type or out of range.
+    Raises 400 for text that is no JSON, for a required field that is missing or null and for a
+    field that is refused or unknown, and `wrong_value` for a field with a wrong type or out of
+    range.
     """
+    ignored: list[str] = []
     try:
-        return msgspec.json.decode(raw, type=kind)
+        try:
+            return msgspec.json.decode(raw, type=kind), ignored
+        except msgspec.ValidationError as refused:
+            if not _UNKNOWN.fullmatch(str(refused)):
+                raise
+        raw, ignored = without_foreign(kind, raw, foreign)
+        return msgspec.json.decode(raw, type=kind), ignored
     except msgspec.ValidationError as refused:
         raise _which_field(kind, raw, refused, wrong_value) from None
     except (msgspec.DecodeError, UnicodeDecodeError):

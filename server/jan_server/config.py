@@ -7,7 +7,17 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-__all__ = ["OF_A_MODEL", "Settings"]
+__all__ = ["OF_A_MODEL", "SAMPLING", "Settings"]
+
+SAMPLING = {  # settings that are defaults of requests
+    "temperature",
+    "top_k",
+    "top_p",
+    "min_p",
+    "repeat_penalty",
+    "presence_penalty",
+    "frequency_penalty",
+}
 
 CacheType = Literal["f16", "bf16", "f32", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
 OF_A_MODEL = {  # settings that a model may have of its own
@@ -28,19 +38,18 @@ OF_A_MODEL = {  # settings that a model may have of its own
     "speculation",
     "keep_alive",
     "lora",
-    "temperature",
-    "top_k",
-    "top_p",
-    "min_p",
-    "repeat_penalty",
-    "presence_penalty",
-    "frequency_penalty",
+    *SAMPLING,
 }
 
 
 def _short(*flags: str) -> dict[str, object]:
     """Further spellings of a setting's flag, known from other servers."""
     return {"flags": flags}
+
+
+def _of_file(default: str, *flags: str) -> dict[str, object]:
+    """Of a default that a model's file may have: what holds where it has none."""
+    return {"flags": flags, "default": f"the model file's, else {default}"}
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -185,66 +194,63 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     lora_init_without_apply: Annotated[
         bool, Meta(description="adapters apply only to requests that name them")
     ] = False
+    # None: the model's file says, or inference/sampling_defaults.py does where it does not.
     temperature: Annotated[
-        float,
+        Annotated[float, Meta(ge=0, le=2)] | None,
         Meta(
             description="randomness of answers whose request does not say; 0: always the likeliest "
             "token",
-            ge=0,
-            le=2,
-            extra=_short("--temp"),
+            extra=_of_file("0.8", "--temp"),
         ),
-    ] = 0.8
+    ] = None
     top_k: Annotated[
-        int,
+        Annotated[int, Meta(ge=-1)] | None,
         Meta(
             description="tokens to draw from, the likeliest, where a request does not say; 0: all",
-            ge=-1,
+            extra=_of_file("40"),
         ),
-    ] = 40
+    ] = None
     top_p: Annotated[
-        float,
+        Annotated[float, Meta(ge=0, le=1)] | None,
         Meta(
             description="probability that the tokens to draw from have together, where a request "
             "does not say; 1: all",
-            ge=0,
-            le=1,
+            extra=_of_file("0.95"),
         ),
-    ] = 0.95
+    ] = None
     min_p: Annotated[
-        float,
+        Annotated[float, Meta(ge=0, le=1)] | None,
         Meta(
             description="least probability to be drawn, as a share of the likeliest token's, where "
             "a request does not say; 0: any",
-            ge=0,
-            le=1,
+            extra=_of_file("0.05"),
         ),
-    ] = 0.05
+    ] = None
     repeat_penalty: Annotated[
-        float,
+        Annotated[float, Meta(gt=0)] | None,
         Meta(
             description="factor against the last 64 tokens, where a request does not say; 1: off",
-            gt=0,
+            extra=_of_file("1.1, or 1 at temperature 0"),
         ),
-    ] = 1.1
+    ] = None
     presence_penalty: Annotated[
-        float,
+        Annotated[float, Meta(ge=-2, le=2)] | None,
         Meta(
             description="taken from the logits of tokens that came, where a request does not say; "
             "0: off",
-            ge=-2,
-            le=2,
+            extra={"default": "0"},
         ),
-    ] = 0.0
+    ] = None
     frequency_penalty: Annotated[
-        float,
+        Annotated[float, Meta(ge=-2, le=2)] | None,
         Meta(
             description="taken from a token's logit for each time it came, where a request does "
             "not say; 0: off",
-            ge=-2,
-            le=2,
+            extra={"default": "0"},
         ),
-    ] = 0.0
+    ] = None
+    # Of these, the ones that a flag or a variable gave: they win over what a model has of its own.
+    given_now: tuple[str, ...] = ()
     api_key: Annotated[tuple[str, ...], Meta(description="a key that callers must show")] = ()
     trusted_host: Annotated[
         tuple[str, ...], Meta(description="a name by which callers may reach this server")

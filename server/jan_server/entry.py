@@ -106,6 +106,9 @@ class Entry:
             if message["type"] == "http.response.start":
                 record.status = message["status"]
                 message["headers"] = [*message["headers"], *extra]
+                if record.ignored:
+                    named = ", ".join(record.ignored).encode("ascii", "replace")
+                    message["headers"] = [*message["headers"], (b"x-jan-ignored", named)]
             return send(message)
 
         await self._app(scope, receive, send_with_headers)  # type: ignore[arg-type]

@@ -15,8 +15,10 @@ from jan_engine import EngineError
 from jan_server.body import Body, read_body, read_list
 from jan_server.config import Settings
 from jan_server.errors import OPENAI, ApiError, Dialect, dialect_of, from_engine
+from jan_server.foreign import ForeignFields
 from jan_server.inference.pool import Pool
 from jan_server.security.principal import Principal
+from jan_server.telemetry.record import note_ignored
 
 __all__ = [
     "HttpRequest",
@@ -43,6 +45,7 @@ class RouteFacts(msgspec.Struct, frozen=True, kw_only=True):
     tag: str
     reads: type[msgspec.Struct] | None = None
     reads_list: bool = False  # a bare array of them
+    foreign: ForeignFields = {}  # other servers' fields of such a body, and what becomes of them
     gives: type[msgspec.Struct] | None = None
     gives_list: bool = False  # a bare array of them
     streams: bool = False
@@ -67,7 +70,17 @@ def describe(facts: RouteFacts) -> dict[str, Any]:
 
 
 def read(kind: type[Body], raw: bytes, request: HttpRequest) -> Body:
-    return read_body(kind, raw, wrong_value=_wrong_value(request))
+    """The body. What of the request has no effect is named in the answer's head."""
+    facts: RouteFacts | None = request.route_handler.opt.get("facts")
+    foreign = facts.foreign if facts is not None else {}
+    found, ignored = read_body(kind, raw, wrong_value=_wrong_value(request), foreign=foreign)
+    if ignored:
+        note_ignored(*ignored)
+    if request.scope["query_string"]:
+        note_ignored(*(f"?{name}" for name in request.query_params if name in _QUERIES))
+    if any(name == b"idempotency-key" for name, _ in request.scope["headers"]):
+        note_ignored("Idempotency-Key")
+    return found
 
 
 def read_all(kind: type[Body], raw: bytes, request: HttpRequest) -> list[Body]:
@@ -102,6 +115,7 @@ def explain(request: HttpRequest, error: Exception) -> ApiError:
     return ApiError(500, "internal_error", message)
 
 
+_QUERIES = {"referrer", "envelope"}  # of the contract, and not there yet
 _LEFT_MIDWAY = "client disconnected prematurely"  # Litestar's word for it, as a 500
 _BY_ROUTER = {
     400: ("invalid_parameter", "The request's path or query is not understood"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 __all__ = ["TextFrame", "frame"]
@@ -9,7 +11,7 @@ __all__ = ["TextFrame", "frame"]
 _encoder = msgspec.json.Encoder()
 
 
-def frame(chunk: msgspec.Struct, event: str = "") -> bytes:
+def frame(chunk: msgspec.Struct | dict[str, Any], event: str = "") -> bytes:
     """`event`: its name, where a protocol names them."""
     name = b"event: " + event.encode() + b"\n" if event else b""
     return name + b"data: " + _encoder.encode(chunk) + b"\n\n"

@@ -103,9 +103,7 @@ def test_chats_and_messages_have_them_and_settings_tell(server: Running) -> None
     plain = server.post("/v1/chat/completions", fixed).json()
     other = server.post("/v1/chat/completions", {**fixed, "lora": [{"id": 0, "scale": 1.0}]}).json()
     assert plain["choices"] != other["choices"]
-    (named,) = other["generation_settings"]["lora"]
-    assert named["path"].endswith("voice31.gguf")
-    assert named["scale"] == 1.0
+    assert other["generation_settings"]["lora"] == [{"id": 0, "scale": 1.0}]
     message = {**asked, "max_tokens": 16, "temperature": 0}
     before = server.post("/v1/messages", message).json()["content"]
     server.post("/lora-adapters", [{"id": 0, "scale": 1.0}])

@@ -61,7 +61,8 @@ def test_props_say_what_is_served(alphabet_server: Running) -> None:
     props: dict[str, Any] = alphabet_server.get("/props").json()
     assert props["model_alias"] == "alphabet"
     assert props["total_slots"] == 4
-    assert props["default_generation_settings"] == {"n_ctx": 512}
+    told = props["default_generation_settings"]
+    assert (told["n_ctx"], told["params"]["temperature"]) == (512, 0.8)
     facts = props["engine"]
     assert facts["n_threads"] >= 1
     assert facts["flash_attention"] in {True, False}

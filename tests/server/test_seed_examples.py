@@ -131,6 +131,7 @@ DEFAULTS: dict[str, object] = {  # of the second seed, its first breaker as it i
     "lora": [],
     "multimodal_data": [],
 }
+TOLD_OTHERWISE = {"samplers", "logit_bias", "dry_sequence_breakers"}  # in llama.cpp's own form
 STREAMING: dict[str, object] = {
     "model": MODEL,
     "prompt": "Explain quantum computing in simple terms:",
@@ -191,8 +192,19 @@ def test_a_chat_takes_every_default_as_printed(gemma: Running) -> None:
     ):
         assert field in whole
     settings = whole["generation_settings"]
-    for name in set(DEFAULTS) - {"samplers", "seed", "logit_bias", "dry_sequence_breakers"}:
-        assert settings.get(name, DEFAULTS[name]) == pytest.approx(DEFAULTS[name])
+    for name in DEFAULTS.keys() - TOLD_OTHERWISE:
+        assert settings[name] == pytest.approx(DEFAULTS[name]), name
+    assert settings["logit_bias"] == []
+    assert settings["dry_sequence_breakers"] == ["\n", ":", '"', "*"]
+    assert [name for name in settings["samplers"] if name not in ("penalties", "top_n_sigma")] == [
+        "dry",
+        "top_k",
+        "typical_p",
+        "top_p",
+        "min_p",
+        "xtc",
+        "temperature",
+    ]
 
 
 def test_models_are_listed_as_printed(gemma: Running) -> None:
@@ -211,8 +223,8 @@ def test_tokenising_works_as_printed(gemma: Running) -> None:
     assert list(gemma.post("/extras/tokenize/count", asked).json()) == ["count"]
 
 
-def test_a_missing_model_is_the_printed_error(gemma: Running) -> None:
-    error = gemma.post("/v1/chat/completions", {"messages": []}).json()["error"]
+def test_a_missing_model_is_the_printed_error(several: Running) -> None:
+    error = several.post("/v1/chat/completions", {"messages": []}).json()["error"]
     assert error["type"] == "invalid_request_error"
     assert error["code"] == "invalid_parameter"
     assert error["message"] == "Parameter 'model' is required"

@@ -30,7 +30,13 @@ def add_answer_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="its name, a file, or where to get it")
     parser.add_argument("--system", default="", help="what to say before")
     parser.add_argument("-n", "--max-tokens", type=int, default=None, help="of an answer")
-    parser.add_argument("--temperature", type=float, default=0.8)
+    parser.add_argument(
+        "--temperature",
+        type=float,
+        default=None,
+        help="0 to 2; 0 takes the likeliest token (default: what `jan set` says, else the model's "
+        "file, else 0.8)",
+    )
     parser.add_argument(
         "--seed",
         type=int,
@@ -80,10 +86,10 @@ def _ask_server(
         "model": asked.model,
         "messages": messages,
         "stream": True,
-        "temperature": asked.temperature,
         "chat_template_kwargs": {"enable_thinking": asked.think},
     }
     body |= {"max_tokens": asked.max_tokens} if asked.max_tokens is not None else {}
+    body |= {"temperature": asked.temperature} if asked.temperature is not None else {}
     body |= {"seed": asked.seed} if asked.seed is not None else {}
     try:
         for frame in live.events("/v1/chat/completions", body):

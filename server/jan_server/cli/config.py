@@ -32,6 +32,7 @@ def run(arguments: list[str]) -> int:
     told = {
         name: {"value": _shown(name, value), "origin": origins.get(name, "default")}
         for name, value in msgspec.to_builtins(settings).items()
+        if name != "given_now"
     }
     if asked.json:
         print_json(told)

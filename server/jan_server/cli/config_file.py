@@ -39,6 +39,6 @@ def read_config(path: Path | None) -> dict[str, Any]:
         raise msgspec.ValidationError(f"config: {path}: {error}") from None
     settings = {name.replace("-", "_"): value for name, value in found.items()}
     for name in settings:
-        if name not in Settings.__struct_fields__:
+        if name not in Settings.__struct_fields__ or name == "given_now":
             raise msgspec.ValidationError(f"config: {path}: there is no setting {name}")
     return settings

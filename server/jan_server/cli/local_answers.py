@@ -7,11 +7,13 @@ import asyncio
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 
-from jan_engine import EngineError, Sampling
+from jan_engine import EngineError
 from jan_server.cli.answering import Ask, CannotAnswer, Message, Show
 from jan_server.cli.named import with_file
 from jan_server.config import Settings
 from jan_server.errors import ApiError
+from jan_server.inference.generation import GenerationFields
+from jan_server.inference.request_sampling import sampling_of
 from jan_server.inference.served_model import ServedModel
 
 __all__ = ["local_answers"]
@@ -52,14 +54,8 @@ async def _answer(
     served: ServedModel, asked: argparse.Namespace, messages: Sequence[Message], show: Show
 ) -> None:
     prompt = served.template.render(messages, enable_thinking=asked.think)
-    sampling = Sampling(
-        temperature=asked.temperature,
-        top_k=40,
-        top_p=0.95,
-        min_p=0.05,
-        repeat_penalty=1.1,
-        seed=asked.seed,
-    )
+    fields = GenerationFields(temperature=asked.temperature, seed=asked.seed)
+    sampling = sampling_of(fields, served, 0)
     request = prompt.request(max_tokens=asked.max_tokens, sampling=sampling)
     answer = prompt.parser()
     async with served.engine.submit(request) as stream:

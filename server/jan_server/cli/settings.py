@@ -16,7 +16,7 @@ from msgspec import inspect
 from jan_server.cli.config_file import config_path, read_config
 from jan_server.cli.llama_server.arguments import CannotTake, from_arguments, from_variables
 from jan_server.cli.say import say
-from jan_server.config import Settings
+from jan_server.config import SAMPLING, Settings
 from jan_server.home import home_of
 from jan_server.security.key_file import KEY_FILE
 
@@ -64,7 +64,8 @@ def settings_and_origins(
         if key_file:
             given["api_key"] = [*given.get("api_key", []), *_keys(Path(key_file))]
             origins["api_key"] = key_file
-        settings = _converted(given)
+        given_now = sorted(name for name in SAMPLING & origins.keys() if origins[name] != str(path))
+        settings = _converted(given | {"given_now": given_now})
     except OSError as error:
         parser.error(f"api_key_file: {error.strerror}: {key_file}")
     except msgspec.ValidationError as error:
@@ -160,7 +161,7 @@ def _converted(given: dict[str, Any]) -> Settings:
 def _fields() -> tuple[inspect.Field, ...]:
     described = inspect.type_info(Settings)
     assert isinstance(described, inspect.StructType)
-    return described.fields
+    return tuple(field for field in described.fields if field.name != "given_now")
 
 
 def _add(parser: argparse.ArgumentParser, field: inspect.Field) -> None:
@@ -170,6 +171,8 @@ def _add(parser: argparse.ArgumentParser, field: inspect.Field) -> None:
         parts = [getattr(kind, name) for name in ("extra_json_schema", "extra")]
         facts = {name: value for part in parts if part for name, value in part.items()}
         kind = kind.type
+    if isinstance(kind, inspect.UnionType):  # with None, which means: nobody said
+        kind = next(one for one in kind.types if not isinstance(one, inspect.NoneType))
     description: str = facts.get("description", "").replace("%", "%%")
     spellings: tuple[str, ...] = facts.get("flags", ())
     if field.name == "model":
@@ -179,7 +182,8 @@ def _add(parser: argparse.ArgumentParser, field: inspect.Field) -> None:
         return
     short = [one for one in spellings if not one.startswith("--")]
     flags = [*short, f"--{_dashed(field.name)}", *(s for s in spellings if s not in short)]
-    described = f"{description} ({_range_and_default(field, kind)})"
+    default: str = facts.get("default", "none" if field.default == "" else str(field.default))
+    described = f"{description} ({_range_and_default(field, kind, default)})"
     if isinstance(kind, inspect.BoolType):
         parser.add_argument(
             *flags, action=argparse.BooleanOptionalAction, default=None, help=described
@@ -199,7 +203,7 @@ _MODEL_FLAGS = (
 )
 
 
-def _range_and_default(field: inspect.Field, kind: inspect.Type) -> str:
+def _range_and_default(field: inspect.Field, kind: inspect.Type, default: str) -> str:
     parts: list[str] = []
     if isinstance(kind, inspect.LiteralType):
         parts.append("one of " + " ".join(str(value) for value in kind.values if value != ""))
@@ -215,7 +219,7 @@ def _range_and_default(field: inspect.Field, kind: inspect.Type) -> str:
     elif _is_list(field):
         parts.append("may be repeated; default: none")
     else:
-        parts.append(f"default: {'none' if field.default == '' else field.default}")
+        parts.append(f"default: {default}")
     return "; ".join(parts)
 
 

@@ -77,6 +77,15 @@ class Adapters:
             raise _wrong("lora: an adapter is named twice")
         return tuple(named)
 
+    def told(self, applied: tuple[tuple[Adapter, float], ...]) -> list[dict[str, float]]:
+        """By id; one that was unloaded meanwhile has none any more and is left out."""
+        ids = {id(one.adapter): one.id for one in self._loaded.values()}
+        return [
+            {"id": ids[id(adapter)], "scale": scale}
+            for adapter, scale in applied
+            if id(adapter) in ids
+        ]
+
     def clear(self) -> None:
         self._loaded.clear()
 

@@ -22,11 +22,13 @@ class Conversation(msgspec.Struct, kw_only=True):
     tool_choice: str | dict[str, Any] = "auto"
     parallel_tool_calls: bool | None = None
     json_schema: dict[str, Any] | None = None
+    schema_field: str = "response_format"  # that it came in
     enable_thinking: bool = True
     reasoning_effort: str | None = None
     reasoning_format: str = "auto"
     chat_template_kwargs: dict[str, Any] | None = None
     continue_final_message: bool | str = False
+    add_generation_prompt: bool | None = None  # None: unless the last message is continued
 
 
 class ReadyChat(NamedTuple):
@@ -43,7 +45,7 @@ class ReadyChat(NamedTuple):
             constraint=self.form.constraint,
             constraint_begun=self.form.constraint_begun,
             triggers=self.form.triggers,
-            shown_tokens=self.form.shown_tokens,
+            shown_tokens=(*request.shown_tokens, *self.form.shown_tokens),
         )
 
 
@@ -76,6 +78,7 @@ def _prepare(
         reasoning_format=conversation.reasoning_format,
         chat_template_kwargs=conversation.chat_template_kwargs,
         continue_final_message=conversation.continue_final_message,
+        add_generation_prompt=conversation.add_generation_prompt,
     )
     must_call = bool(conversation.tools) and conversation.tool_choice not in ("auto", "none")
     if must_call and not prompt.grammar:
@@ -83,7 +86,7 @@ def _prepare(
     if own is not None and prompt.grammar:
         raise _wrong(own[0], "does not go together with tools")
     form = prompt.request()
-    name = "tools" if conversation.json_schema is None else "response_format"
+    name = "tools" if conversation.json_schema is None else conversation.schema_field
     name, asked = own or (name, prompt.constraint)
     if asked is not None:
         try:

@@ -17,7 +17,6 @@ from jan_engine import (
     TokenLogprob,
 )
 from jan_server.answers import CallerGone
-from jan_server.inference.admission import Admission
 from jan_server.inference.served_model import ServedModel
 from jan_server.telemetry.record import Generated, current_record
 
@@ -28,14 +27,23 @@ class Choice:
     """Reads its stream to the end."""
 
     def __init__(
-        self, index: int, request: Request, stream: Stream, model_id: str, admission: Admission
+        self,
+        index: int,
+        request: Request,
+        stream: Stream,
+        served: ServedModel,
+        shown_stops: frozenset[str],
     ) -> None:
-        """`admission` has let its prompt in, and is told when that has been read."""
+        """The model's admission has let its prompt in, and is told when that has been read. Of
+        stop texts, `shown_stops` stay in the text.
+        """
         self.index = index
         self.request = request
         self.stream = stream
-        self._model_id = model_id
-        self._admission = admission
+        self._model_id = served.id
+        self._n_ctx = served.n_ctx
+        self._admission = served.admission
+        self._shown_stops = shown_stops
         self._n_waiting = len(request.prompt)
         self._record = current_record()
         self._submitted_s = time.monotonic()
@@ -63,6 +71,8 @@ class Choice:
         if event.prompt_logprobs is not None:
             self.prompt_logprobs = event.prompt_logprobs
         if event.finish is not None:
+            if event.finish.stop in self._shown_stops:
+                event.text += event.finish.stop
             self._finish = event.finish
             self.leave_queue()
             self._note_end(event.finish)
@@ -77,6 +87,21 @@ class Choice:
             self.tokens += event.tokens
             self.logprobs += event.logprobs
         self.text = "".join(texts)
+
+    @property
+    def has_ended(self) -> bool:
+        return self._finish is not None
+
+    @property
+    def is_truncated(self) -> bool:
+        """The context was full: its middle was forgotten, or the text ended there."""
+        usage = self.finish.usage
+        most = self.request.max_tokens
+        return usage.truncated or (
+            self.finish.reason is FinishReason.LENGTH
+            and usage.n_prompt + usage.n_generated > self._n_ctx
+            and (most is None or usage.n_generated < most)
+        )
 
     @property
     def finish_reason(self) -> str:
@@ -121,12 +146,17 @@ class Choice:
 class Choices:
     """All choices of one answer, side by side."""
 
-    def __init__(self, served: ServedModel, requests: Iterable[Request]) -> None:
-        """Submit every request, or none if one of them is refused."""
+    def __init__(
+        self,
+        served: ServedModel,
+        requests: Iterable[Request],
+        shown_stops: frozenset[str] = frozenset(),
+    ) -> None:
+        """Submit every request, or none if one of them is refused. See Choice."""
         self.all: list[Choice] = []
         try:
             for index, request in enumerate(requests):
-                self.all.append(_submitted(index, request, served))
+                self.all.append(_submitted(index, request, served, shown_stops))
         except BaseException:
             self.leave()
             raise
@@ -155,7 +185,9 @@ class Choices:
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _submitted(index: int, request: Request, served: ServedModel) -> Choice:
+def _submitted(
+    index: int, request: Request, served: ServedModel, shown_stops: frozenset[str]
+) -> Choice:
     """Raises QueueFull, or 503 where too much waits to be read."""
     served.admission.enter(len(request.prompt))
     try:
@@ -163,4 +195,4 @@ def _submitted(index: int, request: Request, served: ServedModel) -> Choice:
     except BaseException:
         served.admission.read(len(request.prompt))
         raise
-    return Choice(index, request, stream, served.id, served.admission)
+    return Choice(index, request, stream, served, shown_stops)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any, cast
 
+import msgspec
+
 from jan_engine import (
     AsyncEngine,
     Choices,
@@ -13,11 +15,22 @@ from jan_engine import (
     Grammar,
     InvalidRequest,
     JsonSchema,
+    Regex,
 )
 from jan_server.errors import ApiError
 from jan_server.inference.generation import GenerationFields
 
 __all__ = ["asked_constraint", "compiled_constraint"]
+
+_STRUCTURED = {"json", "json_object", "regex", "choice", "grammar"}
+# Which of vLLM's backends, and what it may try instead: there is one here, and it needs no other.
+_STRUCTURED_HINTS = {"backend", "disable_fallback", "_backend", "_backend_was_auto"}
+_STRUCTURED_REFUSED = {
+    "structural_tag": "tags around parts of a text are not supported",
+    "whitespace_pattern": "whitespace between JSON's parts is llama.cpp's",
+    "disable_any_whitespace": "whitespace between JSON's parts is llama.cpp's",
+    "disable_additional_properties": "say additionalProperties: false in the schema",
+}
 
 
 async def compiled_constraint(
@@ -37,9 +50,16 @@ def asked_constraint(fields: GenerationFields) -> tuple[str, Constraint | None]:
     """The field that asks for it, and the constraint. Raises 400 where two fields ask."""
     given: dict[str, Constraint | None] = {
         "grammar": Grammar(fields.grammar) if fields.grammar else None,
+        "ebnf": Grammar(fields.ebnf) if fields.ebnf else None,
+        "guided_grammar": Grammar(fields.guided_grammar) if fields.guided_grammar else None,
         "json_schema": _of_schema("json_schema", fields.json_schema),
+        "guided_json": _of_schema("guided_json", fields.guided_json),
+        "guided_json_object": _any_object(fields.guided_json_object),
         "response_format": _of_format(fields.response_format),
+        "regex": Regex(fields.regex) if fields.regex else None,
+        "guided_regex": Regex(fields.guided_regex) if fields.guided_regex else None,
         "guided_choice": Choices(tuple(fields.guided_choice)) if fields.guided_choice else None,
+        "structured_outputs": _of_structured(fields.structured_outputs),
     }
     asked = [(name, constraint) for name, constraint in given.items() if constraint is not None]
     if len(asked) > 1:
@@ -60,12 +80,64 @@ def _of_format(given: dict[str, Any] | None) -> Constraint | None:
         if schema is None:
             raise _wrong("response_format", "json_schema needs a schema")
         return schema
+    if kind == "regex":  # llama-swap's and TGI's
+        return Regex(_text_of("response_format", given, "pattern", "value"))
+    if kind == "grammar":
+        return Grammar(_text_of("response_format", given, "grammar", "value"))
     raise _wrong("response_format", f"there is no type {kind!r}")
 
 
+def _of_structured(given: dict[str, Any] | None) -> Constraint | None:
+    """vLLM's: an object whose one key says what holds the text."""
+    field = "structured_outputs"
+    if given is None:
+        return None
+    kinds = {name: value for name, value in given.items() if value is not None}
+    for name in _STRUCTURED_HINTS & kinds.keys():
+        del kinds[name]
+    for name, why in _STRUCTURED_REFUSED.items():
+        if kinds.pop(name, None):
+            raise _wrong(field, f"{name}: {why}")
+    unknown = kinds.keys() - _STRUCTURED
+    if unknown:
+        raise _wrong(field, f"there is no {min(unknown)!r}; it is {', '.join(sorted(_STRUCTURED))}")
+    if len(kinds) != 1:
+        raise _wrong(field, f"needs exactly one of {', '.join(sorted(_STRUCTURED))}")
+    ((kind, value),) = kinds.items()
+    if kind == "json":
+        return _of_schema(field, value)
+    if kind == "json_object":
+        return _any_object(bool(value))
+    if kind == "choice":
+        try:
+            return Choices(msgspec.convert(value, tuple[str, ...]))
+        except msgspec.ValidationError:
+            raise _wrong(field, "choice is a list of texts") from None
+    text = _text_of(field, given, kind)
+    return Regex(text) if kind == "regex" else Grammar(text)
+
+
+def _text_of(field: str, given: dict[str, Any], *names: str) -> str:
+    for name in names:
+        value = given.get(name)
+        if isinstance(value, str) and value:
+            return value
+    raise _wrong(field, f"{names[0]} is a text")
+
+
+def _any_object(wanted: bool | None) -> JsonSchema | None:
+    return JsonSchema({"type": "object"}) if wanted else None
+
+
 def _of_schema(name: str, schema: object) -> JsonSchema | None:
+    """A text is a schema as JSON, as vLLM's and SGLang's clients send it."""
     if schema is None:
         return None
+    if isinstance(schema, str):
+        try:
+            schema = msgspec.json.decode(schema)
+        except (msgspec.DecodeError, RecursionError):
+            raise _wrong(name, "the text is no JSON") from None
     if schema is True:
         return JsonSchema({})
     if not isinstance(schema, dict):

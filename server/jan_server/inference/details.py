@@ -12,6 +12,8 @@ from msgspec import UNSET, UnsetType
 
 from jan_engine import Model, PromptProgress, Usage, build_info
 from jan_server.inference.choice import Choice
+from jan_server.inference.generation import GenerationFields
+from jan_server.inference.served_model import ServedModel
 
 __all__ = [
     "Answer",
@@ -129,7 +131,7 @@ def add_details(
     answer.tokens_predicted = sum(usage.n_generated for usage in used)
     answer.tokens_evaluated = sum(usage.n_prompt for usage in used)
     answer.tokens_cached = sum(usage.n_cached for usage in used)
-    answer.truncated = any(usage.truncated for usage in used)
+    answer.truncated = any(choice.is_truncated for choice in choices)
     answer.stop_type = first.stop_type
     answer.stopping_word = first.finish.stop or ""
     answer.timings = _timings(used)
@@ -159,7 +161,7 @@ def timings_so_far(choice: Choice) -> Timings:
 
 
 def generation_settings(
-    request_fields: dict[str, Any], choice: Choice, model_id: str, n_ctx: int
+    asked: GenerationFields, choice: Choice, served: ServedModel, *, n_probs: int
 ) -> dict[str, Any]:
     """What was in force for the choice, by llama.cpp's names."""
     request = choice.request
@@ -172,8 +174,10 @@ def generation_settings(
         for token, bias in biases.items()
     ]
     return settings | {
-        "model": model_id,
-        "n_ctx": n_ctx,
+        "model": asked.model or served.id,
+        "n_ctx": served.engine.core.n_ctx,
+        "n": asked.n_choices,
+        "stream": bool(asked.stream),
         "max_tokens": n_predict,
         "n_predict": n_predict,
         "n_keep": request.n_keep,
@@ -181,13 +185,31 @@ def generation_settings(
         "ignore_eos": request.ignore_eos,
         "cache_prompt": request.cache_prompt,
         "post_sampling_probs": request.post_sampling_logprobs,
-        "lora": [{"path": str(one.path), "scale": scale} for one, scale in request.adapters],
-        **request_fields,
+        "n_probs": n_probs,
+        "n_indent": request.n_indent,
+        "t_max_predict_ms": request.t_max_predict_ms,
+        "id_slot": -1 if asked.id_slot is None else asked.id_slot,
+        "return_tokens": bool(asked.return_tokens),
+        "timings_per_token": bool(asked.timings_per_token),
+        "return_progress": bool(asked.return_progress),
+        "grammar": asked.grammar or asked.guided_grammar or asked.ebnf or "",
+        "json_schema": asked.guided_json if asked.json_schema is None else asked.json_schema,
+        "response_format": asked.response_format,
+        "regex": asked.regex or asked.guided_regex,
+        "structured_outputs": asked.structured_outputs,
+        "guided_choice": asked.guided_choice,
+        "multimodal_data": [],
+        "lora": served.adapters.told(request.adapters),
     }
 
 
-def selected(body: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """Only these fields. "a/b" is b of a, under that name; what there is not is left out."""
+def selected(answer: Answer, names: Sequence[str] | None) -> Answer | dict[str, Any]:
+    """Only these fields of an answer or a chunk, or all of it where none are named. "a/b" is b of
+    a, under that name; what there is not is left out.
+    """
+    if not names:
+        return answer
+    body = msgspec.to_builtins(answer)
     found: dict[str, Any] = {}
     for name in names:
         value: Any = body

@@ -1,65 +1,59 @@
-"""What may be asked of a generation, whatever its prompt is made from: OpenAI's fields and
-llama.cpp's, on their way to the engine.
+"""What may be asked of a generation, whatever its prompt is made from: OpenAI's fields, llama.cpp's
+and vLLM's, on their way to the engine. docs/api-compatibility.md says what each does.
 """
 
 from __future__ import annotations
 
-import math
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
-from jan_engine import CompiledConstraint, Model, Request, Sampler, Sampling
+from jan_engine import CompiledConstraint, Request, Sampling
 from jan_server.errors import ApiError
 from jan_server.inference.adapters import Adapters, LoraScale
-from jan_server.inference.served_model import ServedModel
 from jan_server.security.principal import Principal
 
 __all__ = [
     "GenerationFields",
     "StreamOptions",
+    "cut_prompt",
     "engine_request",
     "refuse_what_is_missing",
-    "sampling_of",
     "token_limit",
 ]
 
-_SAMPLERS = {sampler.value: sampler for sampler in Sampler} | {
-    "typ_p": Sampler.TYPICAL_P,
-    "typical": Sampler.TYPICAL_P,
-    "temp": Sampler.TEMPERATURE,
-}
-# The seed's default does not name the penalties and has a repeat_penalty of 1.1: where it is
-# given, word for word, it stands for the default order.
-_DEFAULT_SAMPLERS = ["dry", "top_k", "typ_p", "top_p", "min_p", "xtc", "temperature"]
-_N_SEEDS = 2**32 - 1
+_NO_PING_S = 365 * 86400.0
 
 StopText = Annotated[str, Meta(max_length=1024)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
 Bias = float | bool
-Value = TypeVar("Value")
+Count = Annotated[int, Meta(ge=0, lt=2**31)]
 
 
-class StreamOptions(msgspec.Struct):
+class StreamOptions(msgspec.Struct, forbid_unknown_fields=True):
     include_usage: bool | None = None
+    include_obfuscation: bool | None = None  # no effect: nothing is padded
+    continuous_usage_stats: bool | None = None  # vLLM's: refused
 
 
-class GenerationFields(msgspec.Struct, kw_only=True):
+class GenerationFields(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """null means the same as absent. Defaults are in `sampling_of` and `engine_request`."""
 
-    model: str
+    model: str | None = None  # may be left out where there is only one
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     max_tokens: Annotated[int, Meta(ge=0)] | None = None
     max_completion_tokens: Annotated[int, Meta(ge=0)] | None = None
     n_predict: Annotated[int, Meta(ge=-2)] | None = None
-    min_tokens: Annotated[int, Meta(ge=0)] | None = None
+    min_tokens: Count | None = None
     n: Annotated[int, Meta(ge=1, le=128)] | None = None
+    n_cmpl: Annotated[int, Meta(ge=1, le=128)] | None = None  # llama-server's name of n
     stop: StopText | Annotated[list[StopText], Meta(max_length=16)] | None = None
+    include_stop_str_in_output: bool | None = None
+    no_stop_trim: bool | None = None  # SGLang's name of it
     seed: int | None = None  # below 0: random
     ignore_eos: bool | None = None
-    user: str | None = None
 
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     dynatemp_range: Annotated[float, Meta(ge=0)] | None = None
@@ -85,73 +79,77 @@ class GenerationFields(msgspec.Struct, kw_only=True):
     mirostat_mode: Literal[0, 1, 2] | None = None
     mirostat_tau: Annotated[float, Meta(ge=0)] | None = None
     mirostat_eta: Annotated[float, Meta(ge=0, le=1)] | None = None
-    min_keep: Annotated[int, Meta(ge=0)] | None = None
-    samplers: list[str] | None = None
+    adaptive_target: Annotated[float, Meta(le=1)] | None = None
+    adaptive_decay: Annotated[float, Meta(ge=0, le=0.99)] | None = None
+    min_keep: Count | None = None
+    samplers: list[str] | str | None = None  # a text: llama-server's letters
     logit_bias: (
         dict[str, Bias] | Annotated[list[tuple[int | str, Bias]], Meta(max_length=1024)] | None
     ) = None
+    logit_bias_type: Literal["input_ids", "tokens"] | None = None
 
     n_probs: Annotated[int, Meta(ge=0, le=100)] | None = None
     post_sampling_probs: bool | None = None
+    prompt_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     return_tokens: bool | None = None
     timings_per_token: bool | None = None
     return_progress: bool | None = None
     response_fields: list[str] | None = None
+    sse_ping_interval: Annotated[int, Meta(ge=-1, lt=2**31)] | None = None  # seconds; -1: none
     cache_prompt: bool | None = None
+    cache_salt: Annotated[str, Meta(max_length=256)] | None = None
     n_keep: Annotated[int, Meta(ge=-1)] | None = None
     id_slot: Annotated[int, Meta(ge=-1)] | None = None  # a hint: prefixes are found by content
     t_max_predict_ms: Annotated[int, Meta(ge=0)] | None = None
     n_indent: Annotated[int, Meta(ge=0)] | None = None
+    truncate_prompt_tokens: Annotated[int, Meta(ge=-1)] | None = None
+    skip_special_tokens: bool | None = None
+
     grammar: str | None = None
-    json_schema: dict[str, Any] | bool | None = None
+    json_schema: dict[str, Any] | bool | str | None = None
     response_format: dict[str, Any] | None = None
+    regex: str | None = None
+    ebnf: str | None = None
+    guided_json: dict[str, Any] | str | None = None
+    guided_json_object: bool | None = None
+    guided_regex: str | None = None
     guided_choice: Annotated[list[str], Meta(max_length=4096)] | None = None
+    guided_grammar: str | None = None
+    structured_outputs: dict[str, Any] | None = None
     lora: list[LoraScale] | None = None
     multimodal_data: list[str] | None = None
 
     @property
     def tells_more_than_text(self) -> bool:
         """A stream's chunks differ in more than their text."""
-        return bool(self.return_tokens or self.timings_per_token or self.return_progress)
+        return bool(
+            self.return_tokens
+            or self.timings_per_token
+            or self.return_progress
+            or self.response_fields
+        )
 
+    @property
+    def n_choices(self) -> int:
+        return self.n or self.n_cmpl or 1
 
-def sampling_of(fields: GenerationFields, served: ServedModel, choice: int) -> Sampling:
-    """How the tokens of one choice are drawn. Raises 400 for a sampler or a token nobody knows."""
-    usual = served.settings
-    seed = fields.seed if fields.seed is not None and fields.seed >= 0 else None
-    given: dict[str, Any] = {
-        "temperature": _or(fields.temperature, usual.temperature),
-        "dynatemp_range": fields.dynatemp_range,
-        "dynatemp_exponent": fields.dynatemp_exponent,
-        "top_k": _or(fields.top_k, usual.top_k),
-        "top_p": _or(fields.top_p, usual.top_p),
-        "min_p": _or(fields.min_p, usual.min_p),
-        "typical_p": fields.typical_p,
-        "top_n_sigma": fields.top_n_sigma,
-        "xtc_probability": fields.xtc_probability,
-        "xtc_threshold": fields.xtc_threshold,
-        "repeat_penalty": _or(
-            fields.repeat_penalty, _or(fields.repetition_penalty, usual.repeat_penalty)
-        ),
-        "repeat_last_n": fields.repeat_last_n,
-        "presence_penalty": _or(fields.presence_penalty, usual.presence_penalty),
-        "frequency_penalty": _or(fields.frequency_penalty, usual.frequency_penalty),
-        "dry_multiplier": fields.dry_multiplier,
-        "dry_base": fields.dry_base,
-        "dry_allowed_length": fields.dry_allowed_length,
-        "dry_penalty_last_n": fields.dry_penalty_last_n,
-        "dry_sequence_breakers": _breakers(fields.dry_sequence_breakers),
-        "mirostat": fields.mirostat_mode if fields.mirostat is None else fields.mirostat,
-        "mirostat_tau": fields.mirostat_tau,
-        "mirostat_eta": fields.mirostat_eta,
-        "min_keep": fields.min_keep,
-        "min_tokens": fields.min_tokens,
-        "samplers": _samplers(fields.samplers),
-        "logit_bias": _biases(fields, served.model),
-        # Seeds have 32 bits here. The choices of a request differ, and differ the same each time.
-        "seed": None if seed is None else (seed + choice) % _N_SEEDS,
-    }
-    return Sampling(**{name: value for name, value in given.items() if value is not None})
+    @property
+    def stop_texts(self) -> list[str]:
+        given = [self.stop] if isinstance(self.stop, str) else self.stop or []
+        return [text for text in given if text]
+
+    @property
+    def shown_stops(self) -> frozenset[str]:
+        """Stop texts that stay in the answer."""
+        shows = self.include_stop_str_in_output or self.no_stop_trim
+        return frozenset(self.stop_texts) if shows else frozenset()
+
+    def ping_s(self, usual_s: float) -> float:
+        """Silence in a stream after which a comment is sent."""
+        given = self.sse_ping_interval
+        if given is None:
+            return usual_s
+        return max(1.0, float(given)) if given >= 0 else _NO_PING_S
 
 
 def engine_request(
@@ -166,13 +164,14 @@ def engine_request(
     shift_context: bool,
     constraint: CompiledConstraint | None = None,
     n_top_of_prompt: int | None = None,
+    shown_tokens: tuple[int, ...] = (),
 ) -> Request:
-    stop = [fields.stop] if isinstance(fields.stop, str) else fields.stop or []
     n_keep = fields.n_keep or 0
+    tenant = principal.tenant
     return Request(
         prompt=prompt,
         max_tokens=max_tokens,
-        stop=[text for text in stop if text],
+        stop=fields.stop_texts,
         adapters=adapters.for_request(fields.lora),
         sampling=sampling,
         ignore_eos=bool(fields.ignore_eos),
@@ -182,12 +181,13 @@ def engine_request(
         n_indent=fields.n_indent or 0,
         post_sampling_logprobs=bool(fields.post_sampling_probs),
         cache_prompt=fields.cache_prompt is not False,
-        cache_salt=principal.tenant,
-        caller=principal.tenant,
+        cache_salt=f"{tenant}/{fields.cache_salt}" if fields.cache_salt else tenant,
+        caller=tenant,
         shift_context=shift_context,
         constraint=constraint,
         progress=bool(fields.return_progress),
         n_keep=len(prompt) if n_keep < 0 else n_keep,
+        shown_tokens=shown_tokens,
     )
 
 
@@ -201,59 +201,29 @@ def token_limit(fields: GenerationFields, default: int | None) -> int | None:
     return default
 
 
+def cut_prompt(fields: GenerationFields, tokens: list[int], n_ctx: int) -> list[int]:
+    """The last `truncate_prompt_tokens` of them; -1: as many as leave room for one token."""
+    most = fields.truncate_prompt_tokens
+    if most is None:
+        return tokens
+    if most == 0:
+        raise _wrong("truncate_prompt_tokens", "0 leaves no prompt")
+    return tokens[-(most if most > 0 else max(1, n_ctx - 1)) :]
+
+
 def refuse_what_is_missing(fields: GenerationFields, n_parallel: int) -> None:
     """A field that asks for what this server cannot do is an error, not a surprise."""
     if fields.multimodal_data:
         raise _wrong("multimodal_data", "the model reads text only")
     if fields.id_slot is not None and fields.id_slot >= n_parallel:
         raise _wrong("id_slot", f"must be below {n_parallel}")
-
-
-def _or(value: Value | None, default: Value) -> Value:
-    return default if value is None else value
+    options = fields.stream_options
+    if options is not None and options.continuous_usage_stats:
+        why = "usage comes in the last chunk, with include_usage"
+        raise _wrong("stream_options", f"continuous_usage_stats: {why}")
+    if fields.prompt_logprobs is not None and fields.stream:
+        raise _wrong("prompt_logprobs", "not in a stream")
 
 
 def _wrong(param: str, message: str) -> ApiError:
     return ApiError(400, "invalid_parameter", f"{param}: {message}", param=param)
-
-
-def _breakers(texts: list[str] | None) -> tuple[str, ...] | None:
-    """The seed prints a newline as a backslash and an n; both are understood."""
-    return None if texts is None else tuple("\n" if text == "\\n" else text for text in texts)
-
-
-def _samplers(names: list[str] | None) -> tuple[Sampler, ...] | None:
-    if names is None or names == _DEFAULT_SAMPLERS:
-        return None
-    unknown = [name for name in names if name not in _SAMPLERS]
-    if unknown:
-        raise _wrong("samplers", f"there is no {unknown[0]!r}")
-    return tuple(_SAMPLERS[name] for name in names)
-
-
-def _biases(fields: GenerationFields, model: Model) -> dict[int, float]:
-    """By token id. A text stands for each of its tokens, `false` for a ban."""
-    if not fields.logit_bias:
-        return {}
-    given = fields.logit_bias
-    pairs = given.items() if isinstance(given, dict) else given
-    biases: dict[int, float] = {}
-    for key, bias in pairs:
-        if bias is True:
-            raise _wrong("logit_bias", "a bias is a number, or false")
-        number = -math.inf if bias is False else float(bias)
-        if number != -math.inf and not -100 <= number <= 100:
-            raise _wrong("logit_bias", f"{number} is not between -100 and 100")
-        for token in _tokens_of(key, model, are_ids=isinstance(given, dict)):
-            biases[token] = biases.get(token, 0.0) + number
-    return biases
-
-
-def _tokens_of(key: int | str, model: Model, *, are_ids: bool) -> list[int]:
-    if isinstance(key, int):
-        return [key]
-    if not are_ids:
-        return model.tokenize(key, add_special=False)
-    if not (key.isascii() and key.isdecimal() and len(key) < 10):
-        raise _wrong("logit_bias", f"{key!r} is not a token id")
-    return [int(key)]

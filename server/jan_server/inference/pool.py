@@ -203,8 +203,8 @@ class Pool:
 
     async def _resident(self, name: str | None) -> Resident:
         """That model as it is, or from now on on its way in."""
-        if name is None:
-            name = self._unnamed()
+        if not name:
+            name = await self._unnamed()
         there = self._residents.get(name)
         if there is None:
             if self.only is not None and name == self.only.id:
@@ -223,17 +223,19 @@ class Pool:
             self.names[name] = (model.id, time.monotonic() + _NAME_S)
         return there
 
-    def _unnamed(self) -> str:
+    async def _unnamed(self) -> str:
+        """The one that can be meant: the one that is served, the only one in memory, or the only
+        one there is. Raises 400 where there are several.
+        """
         if self.only is not None:
             return self.only.id
         if len(self._residents) == 1:
             return next(iter(self._residents))
-        raise ApiError(
-            400,
-            "invalid_parameter",
-            "Parameter 'model' is required: there are several",
-            param="model",
-        )
+        if not self._residents:
+            there = await (await self.library.get()).models()
+            if len(there) == 1:
+                return there[0].id
+        raise ApiError(400, "invalid_parameter", "Parameter 'model' is required", param="model")
 
     async def _admit(self, model: StoredModel) -> Resident:
         library = await self.library.get()

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import codecs
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from jan_engine import Model, TokenLogprob
 
-__all__ = ["CompletionLogprobs", "Legacy", "TokenProbability", "token_probabilities"]
+__all__ = [
+    "CompletionLogprobs",
+    "Legacy",
+    "RankedToken",
+    "TokenProbability",
+    "ranked_prompt",
+    "token_probabilities",
+]
 
 _LEAST = -9999.0  # JSON has no infinity
 
@@ -37,6 +45,39 @@ class CompletionLogprobs(msgspec.Struct, kw_only=True):
     content: list[TokenProbability] | UnsetType = UNSET
 
 
+class RankedToken(msgspec.Struct):
+    """Of a prompt, as vLLM tells it. `rank` is None where the token was none of the best."""
+
+    logprob: float
+    rank: int | None
+    decoded_token: str
+
+
+def ranked_prompt(
+    tokens: Sequence[int], told: Sequence[list[TokenLogprob] | None], model: Model
+) -> list[dict[str, RankedToken] | None]:
+    """By token id, for each of a prompt's tokens: its own and the best ones. Nothing comes before
+    the first.
+    """
+    return [
+        None if one is None else _ranked(one, model) for _, one in zip(tokens, told, strict=True)
+    ]
+
+
+def _ranked(told: list[TokenLogprob], model: Model) -> dict[str, RankedToken]:
+    own, *best = told
+    ranks = {one.token: place for place, one in enumerate(best, 1) if one.token >= 0}
+    return {
+        str(one.token): RankedToken(
+            max(one.logprob, _LEAST),
+            ranks.get(one.token),
+            model.piece(one.token, special=True).decode(errors="replace"),
+        )
+        for one in (own, *best)
+        if one.token >= 0
+    }
+
+
 def token_probabilities(
     logprobs: Sequence[TokenLogprob], n_top: int, model: Model, *, as_probs: bool
 ) -> list[TokenProbability]:
@@ -54,10 +95,14 @@ def token_probabilities(
 class Legacy:
     """The old four lists, as the tokens of one text come. A prompt's may stand before them."""
 
-    def __init__(self, model: Model, offset: int = 0) -> None:
-        """`offset`: characters of the text before the first of these tokens."""
+    def __init__(self, model: Model, shown_tokens: Collection[int] = ()) -> None:
+        """`shown_tokens`: control tokens that stand in the text when they are generated."""
         self._model = model
-        self._offset = offset
+        self._shown = frozenset(shown_tokens)
+        self._offset = 0  # characters of the text before the next token
+        self._decoder = _new_decoder()
+        self._n_bytes = 0  # of the generated text, up to the tokens that were not taken yet
+        self._pieces: list[bytes | None] = []  # of those; None for the prompt's
         self._tokens: list[str] = []
         self._logprobs: list[float | None] = []
         self._best: list[dict[str, float] | None] = []
@@ -65,11 +110,24 @@ class Legacy:
 
     def add_prompt(self, tokens: Sequence[int], told: Sequence[list[TokenLogprob] | None]) -> None:
         for token, one in zip(tokens, told, strict=True):
-            self._add(token, one)
+            self._add(token, one, special=True)
+        self._pieces = [None] * len(tokens)
 
     def add(self, logprobs: Sequence[TokenLogprob], n_top: int) -> None:
         for chosen, best in _per_token(logprobs, n_top):
-            self._add(chosen.token, [chosen, *best])
+            self._add(chosen.token, [chosen, *best], special=chosen.token in self._shown)
+
+    def end(self, text: str) -> None:
+        """The whole generated text is this. What of the last tokens is not in it, as a stop text,
+        is cut: the tokens together are the text, and each keeps its place.
+        """
+        left = len(text.encode()) - self._n_bytes
+        for place, piece in enumerate(self._pieces):
+            if piece is None:
+                continue
+            if len(piece) > left:
+                self._tokens[place] = _legacy_text(piece[: max(0, left)])
+            left -= len(piece)
 
     def take(self) -> CompletionLogprobs:
         """What was added since the last time."""
@@ -80,14 +138,19 @@ class Legacy:
             text_offset=self._offsets,
         )
         self._tokens, self._logprobs, self._best, self._offsets = [], [], [], []
+        self._n_bytes += sum(len(piece) for piece in self._pieces if piece is not None)
+        self._pieces = []
         return taken
 
-    def _add(self, token: int, told: list[TokenLogprob] | None) -> None:
-        """`told`: the token's own, then those of the best ones."""
-        piece = self._model.piece(token, special=True)
+    def _add(self, token: int, told: list[TokenLogprob] | None, *, special: bool) -> None:
+        """`told`: the token's own, then those of the best ones. `special`: a control token stands
+        in the text, too.
+        """
+        piece = self._model.piece(token, special=special)
         self._tokens.append(_legacy_text(piece))
+        self._pieces.append(piece)
         self._offsets.append(self._offset)
-        self._offset += len(piece.decode(errors="replace"))
+        self._offset += len(self._decoder.decode(piece))
         if told is None:
             self._logprobs.append(None)
             self._best.append(None)
@@ -100,6 +163,11 @@ class Legacy:
 
     def _name(self, one: TokenLogprob) -> str:
         return _legacy_text(self._model.piece(one.token, special=True))
+
+
+def _new_decoder() -> codecs.IncrementalDecoder:
+    """A character of several tokens counts once, with its last one."""
+    return codecs.getincrementaldecoder("utf-8")(errors="replace")
 
 
 def _per_token(

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from jan_server.config import OF_A_MODEL, Settings
+from jan_server.config import OF_A_MODEL, SAMPLING, Settings
 from jan_server.inference.served_model import ServedModel
 
 __all__ = ["Resident", "ResidentState", "own_settings"]
@@ -68,7 +68,10 @@ class Resident:
 
 
 def own_settings(settings: Settings, path: str, model_id: str, own: dict[str, Any]) -> Settings:
-    """The server's, with what this model has of its own."""
-    known = {name: value for name, value in own.items() if name in OF_A_MODEL}
+    """The server's, with what this model has of its own. A sampling default that somebody gave at
+    this start, by flag or variable, wins over the model's.
+    """
+    given_now = SAMPLING.intersection(settings.given_now)
+    known = {name: value for name, value in own.items() if name in OF_A_MODEL - given_now}
     changed = msgspec.structs.replace(settings, **{**known, "model": path, "alias": model_id})
     return msgspec.convert(msgspec.structs.asdict(changed), Settings)

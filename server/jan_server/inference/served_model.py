@@ -26,6 +26,11 @@ from jan_server.config import Settings
 from jan_server.errors import ApiError
 from jan_server.inference.adapters import Adapters
 from jan_server.inference.admission import Admission
+from jan_server.inference.sampling_defaults import (
+    SamplingDefaults,
+    file_sampling,
+    sampling_defaults,
+)
 
 __all__ = ["ServedModel"]
 
@@ -55,6 +60,8 @@ class ServedModel:
         self._model: Model | None = None
         self._engine: AsyncEngine | None = None
         self._template: ChatTemplate | InvalidRequest | None = None
+        self._sampling = SamplingDefaults()
+        self._control_tokens: tuple[int, ...] | None = None
         self._embedders: dict[Pooling, asyncio.Task[Embedder]] = {}
         self._given_up = threading.Event()
         self._loaded = 0.0
@@ -103,6 +110,12 @@ class ServedModel:
         if not isinstance(template, ChatTemplate):
             raise ApiError(400, "unsupported_feature", f"The model cannot chat: {template}")
         return template
+
+    @property
+    def sampling(self) -> SamplingDefaults:
+        """How tokens are chosen where a request does not say. Raises 503 like `model`."""
+        self._check_ready()
+        return self._sampling
 
     @property
     def n_ctx(self) -> int:
@@ -184,6 +197,14 @@ class ServedModel:
         """Of embeddings."""
         return _POOLING[self.settings.pooling]
 
+    async def control_tokens(self) -> tuple[int, ...]:
+        """Tokens that have no text in an answer unless a request asks for it, but for those that
+        end it. Found on another thread when they are first asked for.
+        """
+        if self._control_tokens is None:
+            self._control_tokens = await asyncio.to_thread(_control_tokens, self.model)
+        return self._control_tokens
+
     async def embedder(self, pooling: Pooling) -> Embedder:
         """Made when it is first asked for: it has a context of its own."""
         task = self._embedders.get(pooling)
@@ -216,6 +237,7 @@ class ServedModel:
             on_progress=self._stop_if_given_up,
         )
         self._template = self._read_template(model)
+        self._sampling = sampling_defaults(settings, file_sampling(model.header.metadata))
         self.adapters.open(model, settings.lora, apply=not settings.lora_init_without_apply)
         n_ctx_train = model.facts.n_ctx_train
         options = EngineOptions(
@@ -253,6 +275,15 @@ class ServedModel:
         self._loaded = fraction
         if self._given_up.is_set():
             raise Cancelled("the server ends")
+
+
+def _control_tokens(model: Model) -> tuple[int, ...]:
+    ends = set(model.vocab.end_of_generation)
+    return tuple(
+        token
+        for token in range(model.vocab.n_tokens)
+        if token not in ends and not model.piece(token) and model.piece(token, special=True)
+    )
 
 
 def _not_now(code: str, message: str) -> ApiError:

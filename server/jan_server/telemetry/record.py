@@ -8,7 +8,7 @@ from contextvars import ContextVar
 
 import msgspec
 
-__all__ = ["Generated", "Record", "current_record", "recorded"]
+__all__ = ["Generated", "Record", "current_record", "note_ignored", "recorded"]
 
 
 class Generated(msgspec.Struct, kw_only=True):
@@ -34,6 +34,7 @@ class Record(msgspec.Struct, kw_only=True):
     status: int = 0  # 0: the caller left before there was one
     n_choices: int = 0  # sequences that were submitted
     generated: list[Generated] = []
+    ignored: list[str] = []  # fields of the request without effect, named in the answer's head
     at_end: list[Callable[[], None]] = []  # what the request holds until its last byte
     began_s: float = msgspec.field(default_factory=time.monotonic)
     ended_s: float = 0.0
@@ -63,3 +64,12 @@ def recorded(record: Record) -> None:
 def current_record() -> Record | None:
     """None outside of a request: a script may use the same parts."""
     return _current.get()
+
+
+def note_ignored(*names: str) -> None:
+    """Fields of the request that have no effect, in printable ASCII. Its answer's head tells them
+    if that is still to come.
+    """
+    record = current_record()
+    if record is not None:
+        record.ignored += [name for name in names if name not in record.ignored]

@@ -15,9 +15,10 @@ export const key = {
   set: (value) => sessionStorage.setItem(KEY, value),
 };
 
+// By id: how its tokens are chosen where a request does not say.
 export async function models() {
   const answer = await (await request("v1/models")).json();
-  return answer.data.map((model) => model.id);
+  return new Map(answer.data.map((model) => [model.id, model.parameters]));
 }
 
 // What a request may be at most, or null where the server does not say.

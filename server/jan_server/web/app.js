@@ -14,6 +14,7 @@ const STARTERS = [
 const controls = new Controls($("settings"));
 const thread = new Thread($("thread"), $("scroll"), { retry, edit });
 let running = null; // the AbortController of the answer that is coming
+let defaults = new Map(); // by a model's id: what holds where a control is left alone
 let size = null; // tokens a request may have
 
 // --- sending ---------------------------------------------------------------------------------
@@ -169,10 +170,12 @@ async function connect() {
     return;
   }
   try {
-    const names = await api.models();
+    defaults = await api.models();
+    const names = [...defaults.keys()];
     const chosen = localStorage.getItem("jan.model");
     $("model").replaceChildren(...names.map((name) => new Option(name, name, false, name === chosen)));
     $("model").disabled = names.length === 0;
+    controls.follow(defaults.get($("model").value));
     say("ready", "ready");
     size = await api.contextSize().catch(() => null);
   } catch (error) {
@@ -231,7 +234,10 @@ function setTheme(name) {
 $("stop").addEventListener("click", stop);
 $("new").addEventListener("click", clear);
 $("toggle").addEventListener("click", toggleControls);
-$("model").addEventListener("change", () => localStorage.setItem("jan.model", $("model").value));
+$("model").addEventListener("change", () => {
+  localStorage.setItem("jan.model", $("model").value);
+  controls.follow(defaults.get($("model").value));
+});
 $("theme").addEventListener("click", () => {
   const current = document.documentElement.dataset.theme;
   const isDark = current ? current === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;

@@ -6,21 +6,21 @@ const STORED = "jan.settings";
 
 const FIELDS = [
   { name: "system", label: "System prompt", kind: "text", rows: 4, placeholder: "None" },
-  { name: "temperature", kind: "range", min: 0, max: 2, step: 0.05, usual: 0.8,
+  { name: "temperature", kind: "range", min: 0, max: 2, step: 0.05,
     help: "How much chance decides. 0 always takes the likeliest token." },
-  { name: "top_p", kind: "range", min: 0.05, max: 1, step: 0.05, usual: 0.95,
+  { name: "top_p", kind: "range", min: 0.05, max: 1, step: 0.05,
     help: "Choose among the likeliest tokens that have this much probability together." },
-  { name: "min_p", kind: "range", min: 0, max: 1, step: 0.01, usual: 0.05,
+  { name: "min_p", kind: "range", min: 0, max: 1, step: 0.01,
     help: "Leave out tokens less likely than this share of the likeliest." },
-  { name: "top_k", kind: "number", min: 0, max: 1000, step: 1, usual: 40,
+  { name: "top_k", kind: "number", min: 0, max: 1000, step: 1,
     help: "Choose among this many of the likeliest tokens. 0: all." },
-  { name: "repeat_penalty", kind: "range", min: 0.8, max: 2, step: 0.05, usual: 1.1,
+  { name: "repeat_penalty", kind: "range", min: 0.8, max: 2, step: 0.05,
     help: "Above 1, what was just said becomes less likely." },
-  { name: "presence_penalty", kind: "range", min: -2, max: 2, step: 0.1, usual: 0 },
-  { name: "frequency_penalty", kind: "range", min: -2, max: 2, step: 0.1, usual: 0 },
+  { name: "presence_penalty", kind: "range", min: -2, max: 2, step: 0.1 },
+  { name: "frequency_penalty", kind: "range", min: -2, max: 2, step: 0.1 },
   { name: "max_tokens", kind: "number", min: 1, step: 1, placeholder: "until it ends" },
   { name: "seed", kind: "number", min: 0, max: 4294967295, step: 1, placeholder: "by chance",
-    help: "The same seed gives the same answer again." },
+    help: "The same seed makes the same draws again." },
   { name: "stop", label: "Stop texts", kind: "text", rows: 2, placeholder: "One per line" },
   { name: "thinking", label: "Let it think first", kind: "switch", usual: true },
   { name: "json", label: "Answer in JSON", kind: "switch", usual: false },
@@ -60,6 +60,16 @@ export class Controls {
     for (const row of this.form.querySelectorAll(".row")) row.reset();
   }
 
+  // What holds where a control is left alone, as the model chosen above the thread has it.
+  follow(parameters = {}) {
+    for (const field of FIELDS) {
+      if (field.kind !== "range" && field.kind !== "number") continue;
+      const usual = Number.parseFloat(parameters[field.name]);
+      if (!Number.isNaN(usual)) field.usual = usual;
+    }
+    for (const row of this.form.querySelectorAll(".row")) row.draw();
+  }
+
   field(field) {
     const row = create("div", `row ${field.kind}`);
     const id = `control-${field.name}`;
@@ -74,7 +84,8 @@ export class Controls {
     const set = (value) => {
       row.classList.toggle("changed", value !== undefined);
       if (field.kind === "switch") input.checked = value ?? field.usual;
-      else input.value = value ?? (field.kind === "range" ? field.usual : "");
+      else input.value = value ?? (field.kind === "range" ? (field.usual ?? field.min) : "");
+      if (field.kind !== "range") input.placeholder = field.placeholder ?? field.usual ?? "";
       shown.textContent = value ?? field.usual ?? "";
     };
     if (field.kind === "text") {
@@ -88,7 +99,6 @@ export class Controls {
         if (field[limit] !== undefined) input[limit] = field[limit];
       }
     }
-    if (field.kind !== "range") input.placeholder = field.placeholder ?? field.usual ?? "";
     input.addEventListener("input", () => {
       if (!input.checkValidity()) return;
       const value = valueOf(field, input);
@@ -97,6 +107,7 @@ export class Controls {
       shown.textContent = value ?? field.usual ?? "";
     });
     row.reset = () => set(undefined);
+    row.draw = () => set(this.values[field.name]);
     set(this.values[field.name]);
     row.append(label, ...(field.kind === "range" ? [shown] : []), input);
     return row;

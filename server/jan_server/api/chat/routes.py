@@ -9,6 +9,7 @@ from litestar.params import RawBody
 from litestar.types import ASGIApp
 
 from jan_server.answers import EventStream, WholeAnswer
+from jan_server.api.chat.foreign import FOREIGN_CHAT
 from jan_server.api.chat.schemas import ChatCompletion, ChatRequest
 from jan_server.api.chat.service import begin
 from jan_server.api.chat.stream import stream_chat
@@ -25,7 +26,12 @@ from jan_server.requests import (
 __all__ = ["create_chat_completion"]
 
 _FACTS = RouteFacts(
-    tag="Chat", reads=ChatRequest, gives=ChatCompletion, streams=True, wrong_value=422
+    tag="Chat",
+    reads=ChatRequest,
+    foreign=FOREIGN_CHAT,
+    gives=ChatCompletion,
+    streams=True,
+    wrong_value=422,
 )
 
 
@@ -40,5 +46,5 @@ async def create_chat_completion(body: RawBody, request: HttpRequest, pool: Mode
         partial(stream_chat, job),
         job.choices.leave,
         partial(explain, request),
-        pool.settings.ping_s,
+        asked.ping_s(pool.settings.ping_s),
     )

@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from jan_server.inference.details import Answer
 from jan_server.inference.generation import GenerationFields
-from jan_server.inference.probabilities import TokenProbability
+from jan_server.inference.probabilities import RankedToken, TokenProbability
 
 __all__ = [
     "AnswerMessage",
@@ -23,6 +23,8 @@ __all__ = [
     "Delta",
     "GivenMessage",
     "NamedFunction",
+    "Reasoning",
+    "ThinkingSwitch",
     "Tool",
     "ToolCallAnswer",
     "ToolCallPart",
@@ -81,6 +83,24 @@ class NamedFunction(msgspec.Struct, kw_only=True):
     name: str | None = None
 
 
+class ThinkingSwitch(msgspec.Struct, forbid_unknown_fields=True):
+    """As DeepSeek's and Zhipu's clients have it."""
+
+    type: Literal["enabled", "disabled", "auto", "adaptive"]
+    budget_tokens: Annotated[int, Meta(ge=-1)] | None = None
+    clear_thinking: bool | None = None  # no effect: templates drop earlier thoughts, or keep them
+
+
+class Reasoning(msgspec.Struct, forbid_unknown_fields=True):
+    """As OpenRouter's and Ollama's clients have it."""
+
+    effort: str | None = None
+    enabled: bool | None = None
+    max_tokens: Annotated[int, Meta(ge=-1)] | None = None
+    exclude: bool | None = None
+    summary: str | None = None  # no effect: thoughts are told whole
+
+
 class ChatRequest(GenerationFields, kw_only=True):
     messages: list[GivenMessage]
     tools: list[Tool] | None = None
@@ -100,6 +120,12 @@ class ChatRequest(GenerationFields, kw_only=True):
     conversation: str | dict[str, Any] | None = None
     deep_research: bool | None = None
     service_tier: str | None = None
+    # What a model may spend on thinking, by every name: llama-server's, then vLLM's.
+    thinking_budget_tokens: Annotated[int, Meta(ge=-1)] | None = None
+    reasoning_budget_tokens: Annotated[int, Meta(ge=-1)] | None = None
+    thinking_token_budget: Annotated[int, Meta(ge=-1)] | None = None
+    thinking: ThinkingSwitch | None = None
+    reasoning: Reasoning | None = None
 
 
 class ChatLogprobs(msgspec.Struct, kw_only=True):
@@ -121,12 +147,14 @@ class ChatChoice(msgspec.Struct, kw_only=True):
     message: AnswerMessage
     logprobs: ChatLogprobs | list[TokenProbability] | None = None  # with n_probs a bare list
     finish_reason: str
+    tokens: list[int] | UnsetType = UNSET
 
 
 class ChatCompletion(Answer, kw_only=True):
     object: str = "chat.completion"
     choices: list[ChatChoice]
     service_tier: str | UnsetType = UNSET
+    prompt_logprobs: list[dict[str, RankedToken] | None] | UnsetType = UNSET
 
 
 class Delta(msgspec.Struct, kw_only=True):

@@ -26,6 +26,7 @@ from jan_server.api.chat.schemas import (
     ChunkChoice,
     ToolCallAnswer,
 )
+from jan_server.api.chat.thinking import thinking_of
 from jan_server.errors import ApiError
 from jan_server.ids import new_id
 from jan_server.inference.chat_prompt import Conversation, ReadyChat, prepare
@@ -43,15 +44,21 @@ from jan_server.inference.details import (
     usage_of,
 )
 from jan_server.inference.generation import (
+    cut_prompt,
     engine_request,
     refuse_what_is_missing,
-    sampling_of,
     token_limit,
 )
 from jan_server.inference.pool import Pool
-from jan_server.inference.probabilities import TokenProbability, token_probabilities
+from jan_server.inference.probabilities import (
+    TokenProbability,
+    ranked_prompt,
+    token_probabilities,
+)
+from jan_server.inference.request_sampling import sampling_of
 from jan_server.inference.served_model import ServedModel
 from jan_server.security.principal import Principal
+from jan_server.sse import frame
 
 __all__ = ["ChatJob", "begin"]
 
@@ -64,29 +71,43 @@ async def begin(asked: ChatRequest, pool: Pool, principal: Principal) -> ChatJob
     name, constraint = asked_constraint(asked)
     schema = constraint.schema if isinstance(constraint, JsonSchema) else None
     messages = messages_of(asked)
+    thinking = thinking_of(asked)
+    if thinking.budget is not None:
+        raise wrong("thinking_budget_tokens", "nothing ends a thought early; 0 turns thinking off")
     conversation = Conversation(
         messages=messages,
         tools=tools_of(asked),
         tool_choice=tool_choice_of(asked),
         parallel_tool_calls=asked.parallel_tool_calls,
         json_schema=schema if isinstance(schema, dict) else None,
-        enable_thinking=asked.enable_thinking is not False,
-        reasoning_effort=asked.reasoning_effort,
+        schema_field=name or "response_format",
+        enable_thinking=thinking.enabled,
+        reasoning_effort=thinking.effort,
         reasoning_format=asked.reasoning_format or served.settings.reasoning_format,
         chat_template_kwargs=asked.chat_template_kwargs,
         continue_final_message=continuation(asked),
+        add_generation_prompt=asked.add_generation_prompt,
     )
     own = None if constraint is None or schema is not None else (name, constraint)
-    return ChatJob(asked, served, principal, await prepare(conversation, served, constraint=own))
+    ready = await prepare(conversation, served, constraint=own)
+    ready = ready._replace(tokens=cut_prompt(asked, ready.tokens, served.engine.core.n_ctx))
+    shown = await served.control_tokens() if asked.skip_special_tokens is False else ()
+    return ChatJob(asked, served, principal, ready, shown)
 
 
 class ChatJob:
     """The running choices of one request."""
 
     def __init__(
-        self, asked: ChatRequest, served: ServedModel, principal: Principal, ready: ReadyChat
+        self,
+        asked: ChatRequest,
+        served: ServedModel,
+        principal: Principal,
+        ready: ReadyChat,
+        shown_tokens: tuple[int, ...],
     ) -> None:
         self.asked = asked
+        self.model_id = asked.model or served.id
         self.served = served
         self.ready = ready
         self.id = new_id("chatcmpl-")
@@ -106,10 +127,13 @@ class ChatJob:
                         max_tokens=token_limit(asked, None),
                         n_top=self.n_top if self.wants_logprobs else None,
                         shift_context=served.settings.context_shift,
+                        n_top_of_prompt=asked.prompt_logprobs,
+                        shown_tokens=shown_tokens,
                     )
                 )
-                for index in range(asked.n or 1)
+                for index in range(asked.n_choices)
             ],
+            asked.shown_stops,
         )
         self.readers = [ChatReader(ready.prompt, choice) for choice in self.choices.all]
 
@@ -119,7 +143,7 @@ class ChatJob:
         answer = ChatCompletion(
             id=self.id,
             created=self.created,
-            model=self.asked.model,
+            model=self.model_id,
             system_fingerprint=fingerprint(),
             choices=[self._shaped(reader) for reader in self.readers],
             usage=self.usage(),
@@ -127,22 +151,28 @@ class ChatJob:
         )
         if self.served.settings.reply_details:
             self.add_details(answer, self.readers)
-        if self.asked.return_tokens:
-            answer.tokens = [token for choice in self.choices.all for token in choice.tokens]
-        if self.asked.response_fields:
-            fields = selected(msgspec.to_builtins(answer), self.asked.response_fields)
-            return msgspec.json.encode(fields)
-        return msgspec.json.encode(answer)
+        first = self.choices.all[0]
+        if self.asked.return_tokens and len(self.choices.all) == 1:
+            answer.tokens = first.tokens
+        if self.asked.prompt_logprobs is not None:
+            told = first.prompt_logprobs
+            answer.prompt_logprobs = ranked_prompt(self.ready.tokens, told, self.served.model)
+        return msgspec.json.encode(selected(answer, self.asked.response_fields))
 
     def chunk(self, choices: list[ChunkChoice]) -> ChatChunk:
         return ChatChunk(
             id=self.id,
             created=self.created,
-            model=self.asked.model,
+            model=self.model_id,
             system_fingerprint=fingerprint(),
             choices=choices,
             service_tier=self.asked.service_tier or UNSET,
         )
+
+    def frame(self, chunk: ChatChunk) -> bytes:
+        """As a stream sends it; nothing where nothing of it was asked for."""
+        kept = selected(chunk, self.asked.response_fields)
+        return frame(kept) if kept else b""
 
     def usage(self) -> TokenUsage:
         usage = usage_of(self.choices.all, 1)
@@ -153,12 +183,9 @@ class ChatJob:
     def add_details(self, answer: Answer, readers: list[ChatReader]) -> None:
         """llama.cpp's further fields, about these choices."""
         choices = [reader.choice for reader in readers]
-        settings = generation_settings(
-            {"n_probs": self.n_top, "stream": bool(self.asked.stream)},
-            choices[0],
-            self.asked.model,
-            self.served.engine.core.n_ctx,
-        )
+        settings = generation_settings(self.asked, choices[0], self.served, n_probs=self.n_top)
+        settings["chat_format"] = self.ready.prompt.format
+        settings["generation_prompt"] = self.ready.prompt.generation_prompt
         add_details(answer, choices, self.served.model, settings, self.ready.prompt.text)
 
     def logprobs(self, told: list[TokenLogprob]) -> ChatLogprobs | list[TokenProbability] | None:
@@ -174,12 +201,15 @@ class ChatJob:
         return "function_call" if reason == "tool_calls" and self.asked.functions else reason
 
     def _shaped(self, reader: ChatReader) -> ChatChoice:
-        return ChatChoice(
+        shaped = ChatChoice(
             index=reader.choice.index,
             message=self._message(reader.message),
             logprobs=self.logprobs(reader.choice.logprobs),
             finish_reason=self.finish_reason(reader),
         )
+        if self.asked.return_tokens:
+            shaped.tokens = reader.choice.tokens
+        return shaped
 
     def _message(self, message: ChatMessage) -> AnswerMessage:
         calls = [

@@ -38,7 +38,8 @@ async def stream_chat(job: ChatJob, frames: Frames) -> None:
     if asked.stream_options is not None and asked.stream_options.include_usage:
         chunk = job.chunk([])
         chunk.usage = job.usage()
-        await frames.emit(frame(chunk))
+        if bytes_ := job.frame(chunk):
+            await frames.emit(bytes_)
 
 
 class _Writer:
@@ -49,7 +50,7 @@ class _Writer:
         self._reader = reader
         self._of_content = TextFrame(self._chunk(Delta(content=TextFrame.MARK)))
         self._of_reasoning = TextFrame(self._chunk(Delta(reasoning_content=TextFrame.MARK)))
-        self._opening = frame(self._chunk(Delta(role="assistant", content="")))
+        self._opening = job.frame(self._chunk(Delta(role="assistant", content="")))
 
     def frames(self, event: Event) -> bytes:
         """What the event says, all at once; nothing while it may still become a tag."""
@@ -93,7 +94,7 @@ class _Writer:
         chunk.choices[0].finish_reason = self._job.finish_reason(self._reader)
         if self._job.served.settings.reply_details:
             self._job.add_details(chunk, [self._reader])
-        return frame(chunk)
+        return self._job.frame(chunk)
 
 
 class _DetailWriter(_Writer):
@@ -114,10 +115,10 @@ class _DetailWriter(_Writer):
                 chunk.tokens = event.tokens
             if asked.timings_per_token:
                 chunk.timings = timings_so_far(self._reader.choice)
-        said = b"".join(map(frame, chunks))
+        said = b"".join(map(self._job.frame, chunks))
         return said if event.progress is None else self._progress(event.progress) + said
 
     def _progress(self, told: PromptProgress) -> bytes:
         chunk = self._chunk(Delta())
         chunk.prompt_progress = reading_progress(self._reader.choice, told)
-        return frame(chunk)
+        return self._job.frame(chunk)

@@ -9,6 +9,7 @@ from litestar.params import RawBody
 from litestar.types import ASGIApp
 
 from jan_server.answers import EventStream, WholeAnswer
+from jan_server.api.completions.foreign import FOREIGN_COMPLETION
 from jan_server.api.completions.schemas import Completion, CompletionRequest
 from jan_server.api.completions.service import begin
 from jan_server.api.completions.stream import stream_completion
@@ -25,7 +26,12 @@ from jan_server.requests import (
 __all__ = ["create_completion"]
 
 _FACTS = RouteFacts(
-    tag="Completions", reads=CompletionRequest, gives=Completion, streams=True, wrong_value=422
+    tag="Completions",
+    reads=CompletionRequest,
+    foreign=FOREIGN_COMPLETION,
+    gives=Completion,
+    streams=True,
+    wrong_value=422,
 )
 
 
@@ -40,5 +46,5 @@ async def create_completion(body: RawBody, request: HttpRequest, pool: Models) -
         partial(stream_completion, job),
         job.choices.leave,
         partial(explain, request),
-        pool.settings.ping_s,
+        asked.ping_s(pool.settings.ping_s),
     )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from jan_server.inference.details import Answer
 from jan_server.inference.generation import GenerationFields
-from jan_server.inference.probabilities import CompletionLogprobs
+from jan_server.inference.probabilities import CompletionLogprobs, RankedToken
 
 __all__ = [
     "Completion",
@@ -30,6 +30,7 @@ class CompletionRequest(GenerationFields, kw_only=True):
     echo: bool | None = None
     suffix: str | None = None
     logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    add_special_tokens: bool | None = None  # false: the prompt does not get the model's first token
 
 
 class CompletionChoice(msgspec.Struct, kw_only=True):
@@ -37,6 +38,8 @@ class CompletionChoice(msgspec.Struct, kw_only=True):
     index: int
     logprobs: CompletionLogprobs | None = None
     finish_reason: str | None = None
+    tokens: list[int] | UnsetType = UNSET
+    prompt_logprobs: list[dict[str, RankedToken] | None] | UnsetType = UNSET
 
 
 class Completion(Answer, kw_only=True):

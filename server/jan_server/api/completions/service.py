@@ -27,9 +27,9 @@ from jan_server.inference.details import (
     usage_of,
 )
 from jan_server.inference.generation import (
+    cut_prompt,
     engine_request,
     refuse_what_is_missing,
-    sampling_of,
     token_limit,
 )
 from jan_server.inference.infill import around_gap
@@ -37,10 +37,13 @@ from jan_server.inference.pool import Pool
 from jan_server.inference.probabilities import (
     CompletionLogprobs,
     Legacy,
+    ranked_prompt,
     token_probabilities,
 )
+from jan_server.inference.request_sampling import sampling_of
 from jan_server.inference.served_model import ServedModel
 from jan_server.security.principal import Principal
+from jan_server.sse import frame
 
 __all__ = ["CompletionJob", "Prompt", "begin"]
 
@@ -58,9 +61,10 @@ async def begin(asked: CompletionRequest, pool: Pool, principal: Principal) -> C
     served = await pool.lease(asked.model)
     refuse_what_is_missing(asked, served.engine.core.n_parallel)
     _refuse_what_contradicts(asked)
-    prompts = [await _read(one, asked.suffix, served) for one in _given_prompts(asked.prompt)]
+    prompts = [await _read(one, asked, served) for one in _given_prompts(asked.prompt)]
     constraint = await compiled_constraint(asked, served.engine)
-    return CompletionJob(asked, served, principal, prompts, constraint)
+    shown = await served.control_tokens() if asked.skip_special_tokens is False else ()
+    return CompletionJob(asked, served, principal, prompts, constraint, shown)
 
 
 class CompletionJob:
@@ -73,17 +77,22 @@ class CompletionJob:
         principal: Principal,
         prompts: list[Prompt],
         constraint: CompiledConstraint | None,
+        shown_tokens: tuple[int, ...],
     ) -> None:
         self.asked = asked
+        self.model_id = asked.model or served.id
         self.served = served
         self.prompts = prompts
         self.id = new_id("cmpl-")
         self.created = int(time.time())
-        self.n = asked.n or 1
+        self.n = asked.n_choices
         self.n_tried = max(self.n, asked.best_of or 1)
         self.n_top = max(asked.logprobs or 0, asked.n_probs or 0)
         self.wants_logprobs = asked.logprobs is not None or bool(asked.n_probs)
         ranks = self.n_tried > self.n
+        n_of_prompt = self.n_top if asked.echo and self.wants_logprobs else None
+        if asked.prompt_logprobs is not None:
+            n_of_prompt = max(n_of_prompt or 0, asked.prompt_logprobs)
         samplings = [sampling_of(asked, served, i) for i in range(self.n_tried)]
         self.choices = Choices(
             served,
@@ -98,11 +107,13 @@ class CompletionJob:
                     n_top=self.n_top if self.wants_logprobs or ranks else None,
                     shift_context=served.settings.context_shift,
                     constraint=constraint,
-                    n_top_of_prompt=self.n_top if asked.echo and self.wants_logprobs else None,
+                    n_top_of_prompt=n_of_prompt,
+                    shown_tokens=shown_tokens,
                 )
                 for prompt in prompts
                 for sampling in samplings
             ],
+            asked.shown_stops,
         )
         self._legacy: dict[int, Legacy] = {}  # by a choice's index
 
@@ -122,10 +133,15 @@ class CompletionJob:
         return Completion(
             id=self.id,
             created=self.created,
-            model=self.asked.model,
+            model=self.model_id,
             system_fingerprint=fingerprint(),
             choices=choices,
         )
+
+    def frame(self, chunk: Completion) -> bytes:
+        """As a stream sends it; nothing where nothing of it was asked for."""
+        kept = selected(chunk, self.asked.response_fields)
+        return frame(kept) if kept else b""
 
     async def whole(self) -> bytes:
         """The answer, once everything is generated."""
@@ -135,22 +151,14 @@ class CompletionJob:
         answer.usage = usage_of(self.choices.all, len(self.prompts))
         if self.served.settings.reply_details:
             self.add_details(answer, chosen)
-        if self.asked.return_tokens:
-            answer.tokens = [token for choice in chosen for token in choice.tokens]
-        if self.asked.response_fields:
-            fields = selected(msgspec.to_builtins(answer), self.asked.response_fields)
-            return msgspec.json.encode(fields)
-        return msgspec.json.encode(answer)
+        if self.asked.return_tokens and len(chosen) == 1:
+            answer.tokens = chosen[0].tokens
+        return msgspec.json.encode(selected(answer, self.asked.response_fields))
 
     def add_details(self, answer: Completion, choices: list[Choice]) -> None:
         """llama.cpp's further fields, about these choices."""
         first = choices[0]
-        settings = generation_settings(
-            {"n_probs": self.n_top, "stream": bool(self.asked.stream)},
-            first,
-            self.asked.model,
-            self.served.engine.core.n_ctx,
-        )
+        settings = generation_settings(self.asked, first, self.served, n_probs=self.n_top)
         add_details(answer, choices, self.served.model, settings, self.prompt_of(first).text)
 
     def logprobs(self, choice: Choice, told: list[TokenLogprob]) -> CompletionLogprobs | None:
@@ -164,10 +172,14 @@ class CompletionJob:
             )
         legacy = self._legacy.get(choice.index)
         if legacy is None:
-            legacy = self._legacy[choice.index] = Legacy(self.served.model)
+            shown = choice.request.shown_tokens
+            legacy = self._legacy[choice.index] = Legacy(self.served.model, shown)
             if self.asked.echo:
-                legacy.add_prompt(self.prompt_of(choice).tokens, choice.prompt_logprobs)
+                given = [one and one[: 1 + self.n_top] for one in choice.prompt_logprobs]
+                legacy.add_prompt(self.prompt_of(choice).tokens, given)
         legacy.add(told, self.n_top)
+        if choice.has_ended:
+            legacy.end(choice.text)
         return legacy.take()
 
     def _best(self) -> list[Choice]:
@@ -185,12 +197,19 @@ class CompletionJob:
         return sum(told.logprob for told in chosen) / max(1, len(chosen))
 
     def _shaped(self, index: int, choice: Choice) -> CompletionChoice:
-        return CompletionChoice(
+        shaped = CompletionChoice(
             text=self.echoed(choice) + choice.text,
             index=index,
             logprobs=self.logprobs(choice, choice.logprobs),
             finish_reason=choice.finish_reason,
         )
+        if self.asked.return_tokens:
+            shaped.tokens = choice.tokens
+        if (n_top := self.asked.prompt_logprobs) is not None:
+            told = [one and one[: 1 + n_top] for one in choice.prompt_logprobs]
+            tokens = self.prompt_of(choice).tokens
+            shaped.prompt_logprobs = ranked_prompt(tokens, told, self.served.model)
+        return shaped
 
 
 def _refuse_what_contradicts(asked: CompletionRequest) -> None:
@@ -199,9 +218,9 @@ def _refuse_what_contradicts(asked: CompletionRequest) -> None:
 
     if asked.suffix and not isinstance(asked.prompt, str):
         refuse("suffix", "needs a prompt that is one text")
-    if asked.best_of is not None and asked.best_of < (asked.n or 1):
+    if asked.best_of is not None and asked.best_of < asked.n_choices:
         refuse("best_of", "must be at least n")
-    if asked.best_of is not None and asked.stream and asked.best_of > (asked.n or 1):
+    if asked.best_of is not None and asked.stream and asked.best_of > asked.n_choices:
         refuse("best_of", "a stream cannot take back what turns out not to be the best")
     if asked.echo and asked.n_probs:
         refuse("n_probs", "is of generated tokens only; logprobs has those of an echo too")
@@ -232,11 +251,13 @@ def _given_prompts(
     return list(prompts)
 
 
-async def _read(given: str | list[int], suffix: str | None, served: ServedModel) -> Prompt:
-    if isinstance(given, str) and suffix:
-        tokens = await asyncio.to_thread(around_gap, given, suffix, served.model)
-        return Prompt(given, tokens)
-    if isinstance(given, str):
-        tokens = await served.tokenize(given, add_special=True, parse_special=True)
-        return Prompt(given, tokens)
-    return Prompt(None, given)
+async def _read(given: str | list[int], asked: CompletionRequest, served: ServedModel) -> Prompt:
+    if not isinstance(given, str):
+        tokens = given
+    elif asked.suffix:
+        tokens = await asyncio.to_thread(around_gap, given, asked.suffix, served.model)
+    else:
+        add_special = asked.add_special_tokens is not False
+        tokens = await served.tokenize(given, add_special=add_special, parse_special=True)
+    kept = cut_prompt(asked, tokens, served.engine.core.n_ctx)
+    return Prompt(given if isinstance(given, str) and len(kept) == len(tokens) else None, kept)

@@ -8,7 +8,7 @@ from jan_server.api.completions.schemas import CompletionChoice
 from jan_server.api.completions.service import CompletionJob
 from jan_server.inference.choice import Choice
 from jan_server.inference.details import reading_progress, timings_so_far, usage_of
-from jan_server.sse import TextFrame, frame
+from jan_server.sse import TextFrame
 
 __all__ = ["stream_completion"]
 
@@ -25,7 +25,8 @@ async def stream_completion(job: CompletionJob, frames: Frames) -> None:
     if asked.stream_options is not None and asked.stream_options.include_usage:
         chunk = job.answer([])
         chunk.usage = usage_of(job.choices.all, len(job.prompts))
-        await frames.emit(frame(chunk))
+        if bytes_ := job.frame(chunk):
+            await frames.emit(bytes_)
 
 
 async def _send_plain(job: CompletionJob, choice: Choice, frames: Frames) -> None:
@@ -49,10 +50,12 @@ async def _send_in_detail(job: CompletionJob, choice: Choice, frames: Frames) ->
     echo = job.echoed(choice)
     async for event in choice.stream:
         choice.take(event)
+        choice.text += event.text  # which the log-probabilities of the last one are cut to
         if event.progress is not None:
             chunk = job.answer([CompletionChoice(text="", index=choice.index)])
             chunk.prompt_progress = reading_progress(choice, event.progress)
-            await frames.emit(frame(chunk))
+            if bytes_ := job.frame(chunk):
+                await frames.emit(bytes_)
             if not event.tokens and event.finish is None:
                 continue
         shaped = CompletionChoice(
@@ -62,14 +65,16 @@ async def _send_in_detail(job: CompletionJob, choice: Choice, frames: Frames) ->
         )
         echo = ""
         if event.finish is not None:
-            await frames.emit(_last_frame(job, choice, shaped, event.tokens))
+            if bytes_ := _last_frame(job, choice, shaped, event.tokens):
+                await frames.emit(bytes_)
         elif event.text or event.tokens:
             chunk = job.answer([shaped])
             if asked.return_tokens:
                 chunk.tokens = event.tokens
             if asked.timings_per_token:
                 chunk.timings = timings_so_far(choice)
-            await frames.emit(frame(chunk))
+            if bytes_ := job.frame(chunk):
+                await frames.emit(bytes_)
 
 
 def _last_frame(
@@ -81,7 +86,7 @@ def _last_frame(
         job.add_details(chunk, [choice])
     if job.asked.return_tokens and tokens is not None:
         chunk.tokens = tokens
-    return frame(chunk)
+    return job.frame(chunk)
 
 
 def _tells(event: Event) -> bool:

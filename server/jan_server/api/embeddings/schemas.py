@@ -10,12 +10,17 @@ from msgspec import Meta
 __all__ = ["Embedding", "EmbeddingList", "EmbeddingRequest", "EmbeddingUsage"]
 
 
-class EmbeddingRequest(msgspec.Struct, kw_only=True):
-    model: str
-    input: str | list[str | int | list[int]]
+class EmbeddingRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    model: str | None = None  # may be left out where there is only one
+    input: str | list[str | int | list[int]] | None = None
+    content: str | list[str | int | list[int]] | None = None  # llama-server's name of input
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: Annotated[int, Meta(ge=1)] | None = None  # of longer vectors the first ones
-    user: str | None = None
+    normalize: bool | None = None  # true: vectors of length one
+    embd_normalize: Literal[-1, 2] | None = None  # llama-server's: -1 as they are, 2 of length one
+    add_special_tokens: bool | None = None
+    truncate: bool | None = None  # a text that is too long loses its end
+    truncate_prompt_tokens: Annotated[int, Meta(ge=-1)] | None = None  # -1: to the context
 
 
 class Embedding(msgspec.Struct, kw_only=True):

@@ -26,14 +26,19 @@ __all__ = ["EmbeddingJob", "begin"]
 async def begin(asked: EmbeddingRequest, pool: Pool) -> EmbeddingJob:
     """Check everything and tokenise; or raise, and nothing runs."""
     served = await pool.lease(asked.model)
-    given = [asked.input] if isinstance(asked.input, str) else asked.input
+    if asked.input is not None and asked.content is not None:
+        raise _wrong("content", "is another name of input: say one of them")
+    put = asked.content if asked.input is None else asked.input
+    if put is None:
+        raise ApiError(400, "invalid_parameter", "Parameter 'input' is required", param="input")
+    given = [put] if isinstance(put, str) else put
     tokens = [one for one in given if isinstance(one, int)]
     if tokens and len(tokens) < len(given):
         raise _wrong("input", "tokens and texts do not mix in one list")
     inputs = [tokens] if tokens else [one for one in given if not isinstance(one, int)]
     if not inputs:
         raise _wrong("input", "is empty")
-    return EmbeddingJob(asked, served, [await _tokens(one, served) for one in inputs])
+    return EmbeddingJob(asked, served, [await _tokens(one, asked, served) for one in inputs])
 
 
 class EmbeddingJob:
@@ -41,19 +46,21 @@ class EmbeddingJob:
         self, asked: EmbeddingRequest, served: ServedModel, inputs: list[list[int]]
     ) -> None:
         self._asked = asked
+        self._model_id = asked.model or served.id
         self._inputs = inputs
         self._job = VectorJob(served, inputs, served.pooling)
         self.leave = self._job.leave
 
     async def whole(self) -> bytes:
-        vectors = await self._job.vectors(normalize=True)
+        as_they_are = self._asked.normalize is False or self._asked.embd_normalize == -1
+        vectors = await self._job.vectors(normalize=not as_they_are)
         n_tokens = sum(map(len, self._inputs))
         answer = EmbeddingList(
             data=[
                 Embedding(index=index, embedding=self._shaped(vector))
                 for index, vector in enumerate(vectors)
             ],
-            model=self._asked.model,
+            model=self._model_id,
             usage=EmbeddingUsage(n_tokens, n_tokens),
         )
         return msgspec.json.encode(answer)
@@ -78,7 +85,13 @@ def _wrong(param: str, why: str) -> ApiError:
     return ApiError(400, "invalid_parameter", f"{param}: {why}", param=param)
 
 
-async def _tokens(one: str | list[int], served: ServedModel) -> list[int]:
+async def _tokens(one: str | list[int], asked: EmbeddingRequest, served: ServedModel) -> list[int]:
+    add_special = asked.add_special_tokens is not False
     if isinstance(one, str):
-        return await served.tokenize(one, add_special=True, parse_special=False)
-    return one
+        one = await served.tokenize(one, add_special=add_special, parse_special=False)
+    most = asked.truncate_prompt_tokens
+    if most == 0:
+        raise _wrong("truncate_prompt_tokens", "0 leaves no text")
+    if most == -1 or (most is None and asked.truncate):
+        most = served.n_ctx
+    return one if most is None else one[:most]

@@ -9,6 +9,7 @@ from litestar.params import RawBody
 from litestar.types import ASGIApp
 
 from jan_server.answers import EventStream, WholeAnswer
+from jan_server.api.messages.foreign import FOREIGN_MESSAGE
 from jan_server.api.messages.schemas import CountRequest, InputTokens, Message, MessageRequest
 from jan_server.api.messages.service import begin, count
 from jan_server.api.messages.stream import stream_message
@@ -26,9 +27,20 @@ from jan_server.requests import (
 __all__ = ["count_message_tokens", "create_message"]
 
 _CREATE = RouteFacts(
-    tag="Messages", reads=MessageRequest, gives=Message, streams=True, dialect=ANTHROPIC
+    tag="Messages",
+    reads=MessageRequest,
+    foreign=FOREIGN_MESSAGE,
+    gives=Message,
+    streams=True,
+    dialect=ANTHROPIC,
 )
-_COUNT = RouteFacts(tag="Messages", reads=CountRequest, gives=InputTokens, dialect=ANTHROPIC)
+_COUNT = RouteFacts(
+    tag="Messages",
+    reads=CountRequest,
+    foreign=FOREIGN_MESSAGE,
+    gives=InputTokens,
+    dialect=ANTHROPIC,
+)
 
 
 @post("/v1/messages", opt=describe(_CREATE))

@@ -64,16 +64,17 @@ class OutputConfig(msgspec.Struct, kw_only=True):
     format: dict[str, Any] | None = None
 
 
-class CountRequest(msgspec.Struct, kw_only=True):
+class CountRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What makes the prompt."""
 
-    model: str
+    model: str | None = None  # may be left out where there is only one
     messages: list[Turn]
     system: str | list[dict[str, Any]] | None = None
     tools: list[GivenTool] | None = None
     tool_choice: ForcedTool | None = None
     thinking: ThinkingConfig | None = None
     output_config: OutputConfig | None = None
+    output_format: dict[str, Any] | None = None  # what output_config.format was called before
     chat_template_kwargs: dict[str, Any] | None = None
 
 
@@ -85,7 +86,6 @@ class MessageRequest(CountRequest, kw_only=True):
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     top_k: int | None = None
     seed: int | None = None
-    metadata: dict[str, Any] | None = None
 
 
 class InputTokens(msgspec.Struct):

@@ -24,8 +24,9 @@ from jan_server.ids import new_id
 from jan_server.inference.chat_prompt import ReadyChat, prepare
 from jan_server.inference.chat_reader import ChatReader
 from jan_server.inference.choice import Choices
-from jan_server.inference.generation import GenerationFields, engine_request, sampling_of
+from jan_server.inference.generation import GenerationFields, engine_request
 from jan_server.inference.pool import Pool
+from jan_server.inference.request_sampling import sampling_of
 from jan_server.inference.served_model import ServedModel
 from jan_server.security.principal import Principal
 
@@ -54,10 +55,10 @@ class MessageJob:
         self, asked: MessageRequest, served: ServedModel, principal: Principal, ready: ReadyChat
     ) -> None:
         self._asked = asked
+        self._model_id = asked.model or served.id
         self._n_prompt = len(ready.tokens)
         self._id = new_id("msg_")
         fields = GenerationFields(
-            model=asked.model,
             stop=asked.stop_sequences,
             temperature=asked.temperature,
             top_p=asked.top_p,
@@ -86,7 +87,7 @@ class MessageJob:
         return msgspec.json.encode(message)
 
     def message(self, content: list[Block], usage: MessageUsage) -> Message:
-        return Message(id=self._id, model=self._asked.model, content=content, usage=usage)
+        return Message(id=self._id, model=self._model_id, content=content, usage=usage)
 
     def usage_before(self) -> MessageUsage:
         """Before it is known what the cache had of the prompt."""

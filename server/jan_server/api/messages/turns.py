@@ -30,12 +30,13 @@ def conversation_of(asked: CountRequest, reasoning_format: str) -> Conversation:
     is_begun = last["role"] == "assistant" and not last.get("tool_calls") and bool(last["content"])
     choice = asked.tool_choice or ForcedTool(type="auto")
     output = asked.output_config
+    form = asked.output_format if output is None or output.format is None else output.format
     return Conversation(
         messages=messages,
         tools=[_tool(tool) for tool in asked.tools or []] or None,
         tool_choice=_choice(choice, bool(asked.tools)),
         parallel_tool_calls=False if choice.disable_parallel_tool_use else None,
-        json_schema=_schema(output.format) if output is not None and output.format else None,
+        json_schema=_schema(form) if form else None,
         # Who does not ask for thoughts expects an answer that begins with text.
         enable_thinking=asked.thinking is not None and asked.thinking.type != "disabled",
         reasoning_effort=None if output is None else output.effort,

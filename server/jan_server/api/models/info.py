@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,14 @@ from jan_server.api.models.schemas import Catalog, CatalogArchitecture, ModelInf
 from jan_server.config import Settings
 from jan_server.inference.pool import Pool
 from jan_server.inference.resident import own_settings
+from jan_server.inference.sampling_defaults import (
+    SamplingDefaults,
+    file_sampling_at,
+    sampling_defaults,
+)
 from jan_server.library.records import StoredModel
 
-__all__ = ["catalog_of", "detail_of", "info_of"]
+__all__ = ["catalog_of", "detail_of", "info_of", "read_headers"]
 
 _LIST_STATES = {
     "waiting": "starting",
@@ -26,6 +32,7 @@ _ASKED_ALWAYS = ["temperature", "top_p", "top_k", "min_p", "max_tokens", "stop",
 def info_of(model: StoredModel, root: Path, pool: Pool) -> ModelInfo:
     """As an item of the list. `root`: the folder that paths of managed models begin at."""
     settings = _settings(model, pool)
+    usual = defaults_of(model, root, pool)
     n_ctx = min(settings.ctx_size or model.n_ctx_train, model.n_ctx_train)
     path = str(model.path(root))
     return ModelInfo(
@@ -36,6 +43,10 @@ def info_of(model: StoredModel, root: Path, pool: Pool) -> ModelInfo:
         description=model.description,
         ctx_len=model.n_ctx_train,
         prompt_template=_template(model, pool),
+        temperature=usual.temperature,
+        top_p=usual.top_p,
+        frequency_penalty=usual.frequency_penalty,
+        presence_penalty=usual.presence_penalty,
         max_tokens=n_ctx,
         author=model.author,
         tags=[tag for tag in (model.quantization, model.size_label) if tag],
@@ -48,10 +59,14 @@ def info_of(model: StoredModel, root: Path, pool: Pool) -> ModelInfo:
             "n_parallel": str(settings.parallel),
         },
         parameters={
-            "temperature": "0.8",
+            "temperature": f"{usual.temperature:g}",
             "token_limit": str(n_ctx),
-            "top_k": "40",
-            "top_p": "0.95",
+            "top_k": str(usual.top_k),
+            "top_p": f"{usual.top_p:g}",
+            "min_p": f"{usual.min_p:g}",
+            "repeat_penalty": f"{usual.repeat_penalty:g}",
+            "presence_penalty": f"{usual.presence_penalty:g}",
+            "frequency_penalty": f"{usual.frequency_penalty:g}",
             "stream": "false",
         },
         metadata={
@@ -85,7 +100,8 @@ def detail_of(model: StoredModel, root: Path, pool: Pool) -> ModelInfo:
     return info
 
 
-def catalog_of(model: StoredModel) -> Catalog:
+def catalog_of(model: StoredModel, root: Path, pool: Pool) -> Catalog:
+    usual = defaults_of(model, root, pool)
     calls_tools = "tools" in model.chat_template
     return Catalog(
         id=model.id,
@@ -98,7 +114,7 @@ def catalog_of(model: StoredModel) -> Catalog:
         architecture=CatalogArchitecture(tokenizer=model.architecture),
         supported_parameters={
             "names": [*_ASKED_ALWAYS, *(["tools", "tool_choice"] if calls_tools else [])],
-            "default": {"temperature": 0.8, "top_p": 0.95},
+            "default": {"temperature": usual.temperature, "top_p": usual.top_p},
         },
         supports_instruct=bool(model.chat_template),
         supports_tools=calls_tools,
@@ -115,6 +131,20 @@ def _template(model: StoredModel, pool: Pool) -> str:
     if resident is not None and resident.served.is_ready:
         return resident.served.template_source
     return model.chat_template
+
+
+def defaults_of(model: StoredModel, root: Path, pool: Pool) -> SamplingDefaults:
+    """How its tokens are chosen where a request does not say. `read_headers` comes before."""
+    resident = pool.resident(model.id)
+    if resident is not None and resident.served.is_ready:
+        return resident.served.sampling
+    return sampling_defaults(_settings(model, pool), file_sampling_at(model.path(root)))
+
+
+def read_headers(models: Sequence[StoredModel], root: Path) -> None:
+    """So that `defaults_of` need not, which is for the event loop. For another thread."""
+    for model in models:
+        file_sampling_at(model.path(root))
 
 
 def _settings(model: StoredModel, pool: Pool) -> Settings:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from jan_server.answers import CallerGone, Frames
-from jan_server.api.models.info import catalog_of, detail_of, info_of
+from jan_server.api.models.info import catalog_of, detail_of, info_of, read_headers
 from jan_server.api.models.schemas import (
     Catalog,
     ModelAction,
@@ -40,7 +40,9 @@ async def all_models(pool: Pool, *, loaded: bool) -> ModelList:
         infos = [info_of(await _only(pool), Path(), pool)]
     else:
         library = await pool.library.get()
-        infos = [info_of(model, library.root, pool) for model in await library.models()]
+        models = await library.models()
+        await asyncio.to_thread(read_headers, models, library.root)
+        infos = [info_of(model, library.root, pool) for model in models]
         infos += [_downloading(one.progress()) for one in library.downloads.running()]
     if loaded:
         infos = [info for info in infos if (one := pool.resident(info.id)) and one.state == "ready"]
@@ -58,7 +60,9 @@ async def model_named(pool: Pool, name: str) -> ModelInfo:
         info = _downloading(running.progress())
         info.state = "not_downloaded"
         return info
-    return detail_of(model or await library.get(name), library.root, pool)
+    model = model or await library.get(name)
+    await asyncio.to_thread(read_headers, [model], library.root)
+    return detail_of(model, library.root, pool)
 
 
 async def pull(pool: Pool, asked: PullRequest) -> ModelAction:
@@ -132,8 +136,11 @@ async def stop(pool: Pool, name: str) -> ModelAction:
 
 async def catalogs(pool: Pool) -> list[Catalog]:
     if pool.only is not None:
-        return [catalog_of(await _only(pool))]
-    return [catalog_of(model) for model in await (await pool.library.get()).models()]
+        return [catalog_of(await _only(pool), Path(), pool)]
+    library = await pool.library.get()
+    models = await library.models()
+    await asyncio.to_thread(read_headers, models, library.root)
+    return [catalog_of(model, library.root, pool) for model in models]
 
 
 class EventFeed:
@@ -175,7 +182,9 @@ async def _only(pool: Pool) -> StoredModel:
     served = pool.only.served
     path = served.path.absolute()
     modified_ns = path.stat().st_mtime_ns if path.exists() else 0
-    return await asyncio.to_thread(_of_file, path, served.id, modified_ns)
+    model = await asyncio.to_thread(_of_file, path, served.id, modified_ns)
+    await asyncio.to_thread(read_headers, [model], Path())
+    return model
 
 
 @lru_cache(maxsize=4)

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from litestar import get
 
+from jan_engine import Sampling
 from jan_server.inference.details import fingerprint
 from jan_server.inference.served_model import ServedModel
 from jan_server.requests import Models, RouteFacts, describe
@@ -49,7 +50,7 @@ async def props(pool: Models) -> Props:
         return model.piece(token, special=True).decode(errors="replace") if token >= 0 else ""
 
     return Props(
-        default_generation_settings={"n_ctx": served.n_ctx},
+        default_generation_settings=_defaults_of(served),
         total_slots=served.settings.parallel,
         model_alias=served.id,
         model_path=str(served.path),
@@ -59,6 +60,17 @@ async def props(pool: Models) -> Props:
         build_info=fingerprint(),
         engine=_facts_of(served),
     )
+
+
+def _defaults_of(served: ServedModel) -> dict[str, Any]:
+    """As llama-server has it: the context, and what is in force where a request does not say."""
+    usual = msgspec.to_builtins(served.sampling)
+    del usual["chosen"]
+    usual["samplers"] = usual["samplers"] or list(Sampling().samplers)
+    return {
+        "n_ctx": served.n_ctx,
+        "params": {**usual, "seed": -1, "stream": False, "max_tokens": -1, "n_predict": -1},
+    }
 
 
 def _facts_of(served: ServedModel) -> EngineFacts | None:

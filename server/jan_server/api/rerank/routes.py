@@ -7,13 +7,14 @@ from litestar.params import RawBody
 from litestar.types import ASGIApp
 
 from jan_server.answers import WholeAnswer
+from jan_server.api.rerank.foreign import FOREIGN_RERANK
 from jan_server.api.rerank.schemas import RankedList, RerankRequest
 from jan_server.api.rerank.service import begin
 from jan_server.requests import HttpRequest, Models, RouteFacts, describe, read
 
 __all__ = ["rerank"]
 
-_FACTS = RouteFacts(tag="Embeddings", reads=RerankRequest, gives=RankedList)
+_FACTS = RouteFacts(tag="Embeddings", reads=RerankRequest, foreign=FOREIGN_RERANK, gives=RankedList)
 
 
 @post("/v1/rerank", opt=describe(_FACTS))

@@ -7,15 +7,34 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-__all__ = ["RankedDocument", "RankedList", "RerankRequest", "RerankUsage"]
+__all__ = [
+    "DocumentText",
+    "RankedDocument",
+    "RankedList",
+    "RerankRequest",
+    "RerankUsage",
+]
 
 
-class RerankRequest(msgspec.Struct, kw_only=True):
-    model: str
+class DocumentText(msgspec.Struct):
+    """A document as Cohere's clients may send it; what else it has is not read."""
+
+    text: str
+
+
+class RerankRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    model: str | None = None  # may be left out where there is only one
     query: str
-    documents: list[str]
+    documents: list[str | DocumentText] | None = None
+    texts: list[str] | None = None  # TEI's name of documents
     top_n: Annotated[int, Meta(ge=1)] | None = None
     return_documents: bool | None = None
+    return_text: bool | None = None  # TEI's name of it
+
+    @property
+    def document_texts(self) -> list[str]:
+        given = self.texts if self.documents is None else self.documents
+        return [one if isinstance(one, str) else one.text for one in given or []]
 
 
 class RankedDocument(msgspec.Struct, kw_only=True):

@@ -19,7 +19,8 @@ async def begin(asked: RerankRequest, pool: Pool) -> RerankJob:
     served = await pool.lease(asked.model)
     if not served.model.can_rank:
         raise ApiError(501, "not_implemented", f"The model '{served.id}' has no head that ranks")
-    if not asked.documents:
+    documents = asked.document_texts
+    if not documents:
         message = "documents: is empty"
         raise ApiError(400, "invalid_parameter", message, param="documents")
 
@@ -27,13 +28,21 @@ async def begin(asked: RerankRequest, pool: Pool) -> RerankJob:
         return await served.tokenize(text, add_special=False, parse_special=False)
 
     query = await tokens(asked.query)
-    pairs = [pair(served.model, query, await tokens(text)) for text in asked.documents]
-    return RerankJob(asked, served, pairs)
+    pairs = [pair(served.model, query, await tokens(text)) for text in documents]
+    return RerankJob(asked, served, pairs, documents)
 
 
 class RerankJob:
-    def __init__(self, asked: RerankRequest, served: ServedModel, pairs: list[list[int]]) -> None:
+    def __init__(
+        self,
+        asked: RerankRequest,
+        served: ServedModel,
+        pairs: list[list[int]],
+        documents: list[str],
+    ) -> None:
         self._asked = asked
+        self._documents = documents
+        self._model_id = asked.model or served.id
         self._n_tokens = sum(map(len, pairs))
         self._job = VectorJob(served, pairs, Pooling.RANK)
         self.leave = self._job.leave
@@ -45,10 +54,8 @@ class RerankJob:
             RankedDocument(index=index, relevance_score=scores[index])
             for index in order[: self._asked.top_n]
         ]
-        if self._asked.return_documents:
+        if self._asked.return_documents or self._asked.return_text:
             for result in results:
-                result.document = self._asked.documents[result.index]
+                result.document = self._documents[result.index]
         usage = RerankUsage(self._n_tokens, self._n_tokens)
-        return msgspec.json.encode(
-            RankedList(model=self._asked.model, results=results, usage=usage)
-        )
+        return msgspec.json.encode(RankedList(model=self._model_id, results=results, usage=usage))

@@ -43,6 +43,7 @@ class _Frame(msgspec.Struct):
     choices: list[_Choice] | None = None
     usage: _Usage | None = None
     error: Any = None
+    generation_settings: dict[str, Any] | None = None  # of the last one, where a server tells them
 
 
 _decode = msgspec.json.Decoder(_Frame).decode
@@ -109,6 +110,8 @@ class AnswerReader:
             return
         if frame.usage is not None:
             self._count(frame.usage)
+        if frame.generation_settings is not None:
+            self._reply.settings = frame.generation_settings
         if frame.error is not None:
             text = msgspec.json.encode(frame.error)[:_MAX_ERROR_TEXT].decode(errors="replace")
             self._reply.outcome, self._reply.error = "error_in_stream", text

@@ -37,6 +37,7 @@ class Reply(msgspec.Struct, kw_only=True):
     was_cut: bool = False  # it ended because it was as long as it might be
     was_resent: bool = False  # its first connection had gone
     error: str = ""
+    settings: dict[str, Any] | None = None  # how its tokens were chosen, as the server tells it
 
     @property
     def is_ok(self) -> bool:

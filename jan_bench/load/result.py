@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -12,8 +13,9 @@ from jan_bench.circumstances import Circumstances
 from jan_bench.load.endpoint import Endpoint
 from jan_bench.load.measure import Load, Measured
 from jan_bench.load.metrics import Spread, percentile
+from jan_bench.load.reply import Reply
 
-__all__ = ["file_name", "result_of", "warnings_of", "without_details"]
+__all__ = ["file_name", "result_of", "sampling_of", "warnings_of", "without_details"]
 
 # As `vllm bench serve` leaves them out without --save-detailed; and our own of that kind.
 _DETAILS = (
@@ -27,6 +29,23 @@ _DETAILS = (
 )
 _OUR_DETAILS = ("answer_times", "outcomes", "cached_lens")
 
+_SAMPLING = (  # of llama.cpp's generation_settings
+    "temperature",
+    "dynatemp_range",
+    "top_k",
+    "top_p",
+    "min_p",
+    "typical_p",
+    "top_n_sigma",
+    "xtc_probability",
+    "repeat_penalty",
+    "repeat_last_n",
+    "presence_penalty",
+    "frequency_penalty",
+    "dry_multiplier",
+    "mirostat",
+    "samplers",
+)
 _MOST_CPU = 0.7  # of a core
 _MOST_LATE_MS = 10.0
 
@@ -92,6 +111,7 @@ def result_of(
         "tokens_counted_by": metrics.counted_by,
         "cached_input_tokens": metrics.n_cached,
         "goodput": dict(load.goodput),
+        "sampling": sampling_of(endpoint, replies),
         **(_spread("ttat", metrics.ttat) if metrics.ttat else {}),
         "client": _client(measured),
         "warnings": warnings_of(measured, load),
@@ -103,6 +123,13 @@ def result_of(
         "cached_lens": [reply.n_cached for reply in replies],
     }
     return result
+
+
+def sampling_of(endpoint: Endpoint, replies: Sequence[Reply]) -> dict[str, Any]:
+    """What requests asked for, and what was in force where the server tells it."""
+    told = next((reply.settings for reply in replies if reply.settings is not None), None)
+    in_force = told and {name: told[name] for name in _SAMPLING if name in told}
+    return {"asked": dict(endpoint.further), "in_force": in_force}
 
 
 def without_details(result: dict[str, Any]) -> dict[str, Any]:

@@ -46,6 +46,7 @@ def test_the_json_has_vllms_keys_and_ours_apart(capsys: pytest.CaptureFixture[st
         told = json.loads(capsys.readouterr().out)
     assert set(told) == VLLM | {"jan_bench"}
     ours = told["jan_bench"]
+    assert ours["sampling"] == {"asked": {"temperature": 0.0}, "in_force": None}
     assert told["model_id"] == "the-first"  # nobody said which
     assert (told["completed"], told["failed"], told["total_output_tokens"]) == (4, 0, 12)
     assert ours["circumstances"]["command"] == "serve"

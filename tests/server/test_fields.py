@@ -182,8 +182,12 @@ def test_what_a_model_has_of_its_own_is_between_its_file_and_flags(
         assert used["top_k"] == 20
 
 
-PERSON = {"type": "object", "properties": {"age": {"enum": [1, 2]}}, "required": ["age"]}
-PERSON["additionalProperties"] = False
+PERSON: dict[str, object] = {
+    "type": "object",
+    "properties": {"age": {"enum": [1, 2]}},
+    "required": ["age"],
+    "additionalProperties": False,
+}
 
 
 @pytest.mark.parametrize(
@@ -301,11 +305,10 @@ def test_response_fields_hold_in_streams(random_server: Running) -> None:
         body = BODIES[path] | {"response_fields": ["choices", "generation_settings/top_k"]}
         frames = random_server.events(path, body)
         assert frames.pop() == "[DONE]"
-        assert len(frames) > 1
         assert all(frame.keys() <= {"choices", "generation_settings/top_k"} for frame in frames)
         assert frames[-1]["generation_settings/top_k"] == 40
         body |= {"response_fields": ["usage"], "stream_options": {"include_usage": True}}
-        (only, done) = random_server.events(path, body)
+        only, done = random_server.events(path, body)
         assert (list(only), done) == (["usage"], "[DONE]")
 
 

@@ -107,6 +107,7 @@ def write_random(
     extra: Mapping[str, str | float] | None = None,
     shape: Shape = TINY,
     n_parts: int = 1,
+    adds_bos: bool = True,
 ) -> Path:
     """Seeded weights in any shape of the llama kind.
 
@@ -115,7 +116,7 @@ def write_random(
     weights = _noise(shape, seed)
     if poison:
         weights[poison][:] = np.nan
-    return _write(path, shape, weights, extra=extra, n_parts=n_parts)
+    return _write(path, shape, weights, extra=extra, n_parts=n_parts, adds_bos=adds_bos)
 
 
 def write_adapter(
@@ -173,6 +174,7 @@ def _write(
     words: Sequence[str] = (),
     extra: Mapping[str, str | float] | None = None,
     n_parts: int = 1,
+    adds_bos: bool = True,
 ) -> Path:
     per_part = -(-len(weights) // n_parts) if n_parts > 1 else 0
     writer = gguf.GGUFWriter(path, shape.architecture, split_max_tensors=per_part)
@@ -191,7 +193,7 @@ def _write(
     writer.add_token_merges([f"{BYTE_SYMBOLS[0xFF]} {BYTE_SYMBOLS[0xFF]}"])
     writer.add_bos_token_id(BOS)
     writer.add_eos_token_id(EOS)
-    writer.add_add_bos_token(True)
+    writer.add_add_bos_token(adds_bos)
     for key, value in (extra or {}).items():
         if isinstance(value, str):
             writer.add_string(key, value)

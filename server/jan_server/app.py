@@ -16,8 +16,11 @@ from litestar.types import ASGIApp
 from jan_engine import build_info
 from jan_server.api.adapters import routes as adapters
 from jan_server.api.chat import routes as chat
+from jan_server.api.chat import template as chat_template
+from jan_server.api.completions import native_routes
 from jan_server.api.completions import routes as completions
 from jan_server.api.docs import routes as docs
+from jan_server.api.embeddings import native as native_embeddings
 from jan_server.api.embeddings import routes as embeddings
 from jan_server.api.extras import routes as extras
 from jan_server.api.health import routes as health
@@ -28,6 +31,7 @@ from jan_server.api.playground import routes as playground
 from jan_server.api.props import routes as props
 from jan_server.api.rerank import routes as rerank
 from jan_server.api.slots import routes as slots
+from jan_server.api.tokens import routes as tokens
 from jan_server.entry import Entry
 from jan_server.inference.pool import Pool
 from jan_server.openapi import openapi_document
@@ -46,11 +50,15 @@ HANDLERS: list[Any] = [
     extras.tokenize,
     extras.count_tokens,
     extras.detokenize,
+    *tokens.HANDLERS,
     completions.create_completion,
+    *native_routes.HANDLERS,
     chat.create_chat_completion,
+    *chat_template.HANDLERS,
     messages.create_message,
     messages.count_message_tokens,
     embeddings.create_embedding,
+    native_embeddings.create_native_embedding,
     rerank.rerank,
     metrics.metrics,
     props.props,

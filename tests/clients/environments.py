@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,12 @@ def program(environment: str, name: str = "python") -> str:
     return str(found)
 
 
-def ran(*arguments: str | Path, seconds: float = 120) -> str:
+def ran(
+    *arguments: str | Path, seconds: float = 120, environment: Mapping[str, str] | None = None
+) -> str:
     """What it prints. Fails with that, where the program does."""
-    ended = subprocess.run(arguments, capture_output=True, text=True, timeout=seconds, check=False)
+    ended = subprocess.run(
+        arguments, capture_output=True, text=True, timeout=seconds, check=False, env=environment
+    )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout

@@ -60,12 +60,19 @@ from jan_server.inference.served_model import ServedModel
 from jan_server.security.principal import Principal
 from jan_server.sse import frame
 
-__all__ = ["ChatJob", "begin"]
+__all__ = ["ChatJob", "begin", "ready_chat"]
 
 
 async def begin(asked: ChatRequest, pool: Pool, principal: Principal) -> ChatJob:
     """Check everything and submit every choice; or raise, and nothing runs."""
     served = await pool.lease(asked.model)
+    ready = await ready_chat(asked, served)
+    shown = await served.control_tokens() if asked.skip_special_tokens is False else ()
+    return ChatJob(asked, served, principal, ready, shown)
+
+
+async def ready_chat(asked: ChatRequest, served: ServedModel) -> ReadyChat:
+    """The prompt of a conversation, and what holds its answer to its form."""
     refuse_what_is_missing(asked, served.engine.core.n_parallel)
     _refuse_what_is_missing(asked)
     name, constraint = asked_constraint(asked)
@@ -90,9 +97,7 @@ async def begin(asked: ChatRequest, pool: Pool, principal: Principal) -> ChatJob
     )
     own = None if constraint is None or schema is not None else (name, constraint)
     ready = await prepare(conversation, served, constraint=own)
-    ready = ready._replace(tokens=cut_prompt(asked, ready.tokens, served.engine.core.n_ctx))
-    shown = await served.control_tokens() if asked.skip_special_tokens is False else ()
-    return ChatJob(asked, served, principal, ready, shown)
+    return ready._replace(tokens=cut_prompt(asked, ready.tokens, served.engine.core.n_ctx))
 
 
 class ChatJob:

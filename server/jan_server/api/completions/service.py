@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -255,7 +256,10 @@ async def _read(given: str | list[int], asked: CompletionRequest, served: Served
     if not isinstance(given, str):
         tokens = given
     elif asked.suffix:
-        tokens = await asyncio.to_thread(around_gap, given, asked.suffix, served.model)
+        first = served.settings.spm_infill
+        tokens = await asyncio.to_thread(
+            partial(around_gap, given, asked.suffix, served.model, suffix_first=first)
+        )
     else:
         add_special = asked.add_special_tokens is not False
         tokens = await served.tokenize(given, add_special=add_special, parse_special=True)

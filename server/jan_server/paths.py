@@ -28,6 +28,7 @@ _WHOLE = {
     "/rerank": "/v1/rerank",
     "/reranking": "/v1/rerank",
     "/v1/reranking": "/v1/rerank",
+    "/livez": "/healthz",
     "/v1/health": "/health",
     "/v1/healthz": "/healthz",
     "/v1/readyz": "/readyz",

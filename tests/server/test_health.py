@@ -12,6 +12,8 @@ from jan_server.inference.served_model import ServedModel
 from jan_engine import AsyncEngine, Model
 from tests.server.running import Running, running
 
+LOADING = {"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}}
+
 
 @pytest.mark.parametrize(
     ("path", "expected"),
@@ -20,9 +22,7 @@ from tests.server.running import Running, running
         ("/healthz", {"status": "ok"}),
         ("/v1/healthz", {"status": "ok"}),
         ("/llm/healthz", {"status": "ok"}),
-        ("/responses/healthz", {"status": "healthy"}),
-        ("/media/healthz", {"status": "healthy"}),
-        ("/mcp/healthz", {"status": "ok", "service": "mcp-tools"}),
+        ("/livez", {"status": "ok"}),
         ("/readyz", {"status": "ready"}),
         ("/v1/readyz", {"status": "ready"}),
     ],
@@ -30,6 +30,18 @@ from tests.server.running import Running, running
 def test_a_probe_is_answered(alphabet_server: Running, path: str, expected: dict[str, str]) -> None:
     answer = alphabet_server.get(path)
     assert (answer.status_code, answer.json()) == (200, expected)
+
+
+def test_no_service_is_healthy_that_is_not_there(alphabet_server: Running) -> None:
+    for prefix, service in (("mcp", "mcp-tools"), ("media", "media"), ("responses", "responses")):
+        answer = alphabet_server.get(f"/{prefix}/healthz")
+        told = {"status": "not_configured", "service": service}
+        assert (answer.status_code, answer.json()) == (503, told)
+    assert alphabet_server.get("/healthz/anything").status_code == 404
+
+
+def test_with_several_models_none_is_waited_for(several: Running) -> None:
+    assert several.get("/health").status_code == 200
 
 
 def test_health_and_status_have_exactly_the_documented_keys(alphabet_server: Running) -> None:
@@ -58,7 +70,11 @@ def test_while_the_model_loads_only_the_process_is_healthy(
     monkeypatch.setattr(ServedModel, "_open", wait_and_load)
     with running(Settings(model=str(alphabet_path), threads=1), wait=False) as server:
         try:
-            assert server.get("/health").status_code == 200
+            for path in ("/healthz", "/livez", "/healthcheck"):
+                assert server.get(path).status_code == 200
+            for path in ("/health", "/v1/health", "/api/v1/health"):
+                loading = server.get(path)
+                assert (loading.status_code, loading.json()) == (503, LOADING)
             not_ready = server.get("/readyz")
             assert (not_ready.status_code, not_ready.json()) == (503, {"status": "not_ready"})
             refused = server.post("/v1/completions", {"model": "alphabet", "prompt": "a"})

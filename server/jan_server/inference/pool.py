@@ -64,6 +64,11 @@ class Pool:
         return self.only is None or self.only.served.is_ready
 
     @property
+    def is_loading(self) -> bool:
+        """The model that the server was started with is not there yet."""
+        return self.only is not None and self.only.state in ("waiting", "loading")
+
+    @property
     def is_alive(self) -> bool:
         return all(one.served.is_alive for one in self._residents.values())
 

@@ -9,6 +9,7 @@ from litestar import MediaType, Response, get
 from litestar.params import FromPath
 
 from jan_engine import build_info
+from jan_server.errors import ApiError
 from jan_server.requests import Models, RouteFacts, describe
 
 __all__ = ["HANDLERS"]
@@ -17,6 +18,18 @@ __all__ = ["HANDLERS"]
 class Health(msgspec.Struct):
     status: str
     timestamp: str
+
+
+class LoadingError(msgspec.Struct):
+    """In llama-server's words: its clients read them."""
+
+    code: int
+    message: str
+    type: str
+
+
+class Loading(msgspec.Struct):
+    error: LoadingError
 
 
 class Status(msgspec.Struct, omit_defaults=True):
@@ -41,13 +54,17 @@ class Version(msgspec.Struct):
     env_reloaded_at: str  # when the settings were read
 
 
+_LOADING = LoadingError(503, "Loading model", "unavailable_error")
+_ABSENT = {"mcp": "mcp-tools", "media": "media", "responses": "responses", "template": "template"}
 _STATUS = RouteFacts(gives=Status, public=True, tag="Health")
 
 
 @get("/health", opt=describe(RouteFacts(gives=Health, public=True, tag="Health")))
-async def health() -> Health:
-    """The process lives, also while it has no model."""
-    return Health("ok", _text(datetime.now(UTC)))
+async def health(pool: Models) -> Response[Health] | Response[Loading]:
+    """503 while the model that the server was started with is loaded, as llama-server has it."""
+    if pool.is_loading:
+        return Response(Loading(_LOADING), status_code=503, headers={"Retry-After": "1"})
+    return Response(Health("ok", _text(datetime.now(UTC))))
 
 
 @get("/healthz", opt=describe(_STATUS))
@@ -57,9 +74,11 @@ async def healthz() -> Status:
 
 
 @get("/healthz/{service:str}", opt=describe(_STATUS))
-async def healthz_of_service(service: FromPath[str]) -> Status:
-    """The same, for clients of servers that were several processes."""
-    return Status("ok", service="mcp-tools") if service == "mcp" else Status("healthy")
+async def healthz_of_service(service: FromPath[str]) -> Response[Status]:
+    """503 for a service of Jan Server's that this server does not have, 404 for any other name."""
+    if service not in _ABSENT:
+        raise ApiError(404, "not_found", f"There is no service '{service[:100]}'")
+    return Response(Status("not_configured", service=_ABSENT[service]), status_code=503)
 
 
 @get("/healthcheck", opt=describe(RouteFacts(public=True, tag="Health")), media_type=MediaType.TEXT)

@@ -13,6 +13,11 @@ PAGE = ROOT / "docs/api-compatibility.md"
 SECTIONS = {  # of the page, for each path
     "completions": ("Of every generation", "Of text completions"),
     "chat/completions": ("Of every generation", "Of chats"),
+    "/completion": ("Of every generation", "Of text completions"),
+    "/infill": ("Of every generation", "Of text completions", "Of gaps"),
+    "/apply-template": ("Of every generation", "Of chats"),
+    "chat/completions/input_tokens": ("Of every generation", "Of chats"),
+    "/embedding": ("Of embeddings in llama-server's shape",),
     "messages": ("Of messages, as Anthropic's clients send them",),
     "messages/count_tokens": ("Of messages, as Anthropic's clients send them",),
     "embeddings": ("Of embeddings",),

@@ -65,7 +65,7 @@ def test_a_tokenizer_tells_its_special_tokens(thinking_server: Running) -> None:
         ("/tokenize", {}, "content"),
         ("/tokenize", {"content": "a", "prompt": "a"}, "prompt"),
         ("/tokenize", {"content": 3}, "content"),
-        ("/tokenize", {"messages": [], "add_generation_prompt": False}, "add_generation_prompt"),
+        ("/tokenize", {"content": "a", "no_such": 1}, "no_such"),
         ("/detokenize", {}, "tokens"),
         ("/detokenize", {"tokens": [-1]}, "tokens"),
         ("/detokenize", {"tokens": [2**40]}, "tokens"),

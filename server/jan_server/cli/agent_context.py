@@ -35,7 +35,7 @@ def context_for_agent(live: Live, client: str, model: dict[str, Any]) -> int:
 
 
 def _is_held(model: dict[str, Any]) -> bool:
-    return model.get("metadata", {}).get("requests", "0") != "0"
+    return bool(model.get("metadata", {}).get("requests", "0") != "0")
 
 
 def _in_force(live: Live, name: str, otherwise: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -30,6 +30,9 @@ __all__ = [
     "timings_so_far",
     "usage_of",
 ]
+
+
+_Answer = TypeVar("_Answer", bound=msgspec.Struct)
 
 
 class PromptDetails(msgspec.Struct):
@@ -203,7 +206,7 @@ def generation_settings(
     }
 
 
-def selected(answer: Answer, names: Sequence[str] | None) -> Answer | dict[str, Any]:
+def selected(answer: _Answer, names: Sequence[str] | None) -> _Answer | dict[str, Any]:
     """Only these fields of an answer or a chunk, or all of it where none are named. "a/b" is b of
     a, under that name; what there is not is left out.
     """

@@ -8,6 +8,7 @@ import msgspec
 from litestar import post
 from litestar.params import RawBody
 
+from jan_server.api.chat.foreign import FOREIGN_CHAT
 from jan_server.api.chat.schemas import ChatRequest
 from jan_server.api.chat.service import ready_chat
 from jan_server.inference.chat_prompt import ReadyChat
@@ -25,8 +26,12 @@ class PromptTokenCount(msgspec.Struct, kw_only=True):
     input_tokens: int
 
 
-_RENDERED = RouteFacts(tag="Chat", reads=ChatRequest, gives=RenderedPrompt, wrong_value=422)
-_COUNTED = RouteFacts(tag="Chat", reads=ChatRequest, gives=PromptTokenCount, wrong_value=422)
+_RENDERED = RouteFacts(
+    tag="Chat", reads=ChatRequest, foreign=FOREIGN_CHAT, gives=RenderedPrompt, wrong_value=422
+)
+_COUNTED = RouteFacts(
+    tag="Chat", reads=ChatRequest, foreign=FOREIGN_CHAT, gives=PromptTokenCount, wrong_value=422
+)
 
 
 @post("/apply-template", opt=describe(_RENDERED), status_code=200)

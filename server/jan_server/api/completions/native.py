@@ -7,12 +7,15 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from jan_server.api.completions.foreign import FOREIGN_COMPLETION
 from jan_server.api.completions.schemas import CompletionRequest, PromptWithMedia
 from jan_server.errors import OPENAI, Dialect
+from jan_server.foreign import ForeignFields, Harmless
 from jan_server.inference.details import ReadingProgress, Timings
 from jan_server.inference.probabilities import TokenProbability
 
 __all__ = [
+    "FOREIGN_NATIVE",
     "NATIVE",
     "InfillExtra",
     "InfillRequest",
@@ -21,19 +24,20 @@ __all__ = [
     "NativeRequest",
 ]
 
+FOREIGN_NATIVE: ForeignFields = {
+    **FOREIGN_COMPLETION,
+    "t_max_prompt_ms": Harmless("editors send it, and llama-server does not heed it either"),
+}
 NATIVE = Dialect(OPENAI.envelope, OPENAI.before_error, b"")  # its streams just end
 
 
 class NativeRequest(CompletionRequest, kw_only=True):
     """Without a limit it generates until the model ends, or the context is full."""
 
-    model: str | None = None  # type: ignore[assignment]
     prompt: str | list[str | int | list[str | int] | PromptWithMedia] | PromptWithMedia  # type: ignore[assignment]
-    t_max_prompt_ms: int | None = None  # editors send it; no effect there either
-    n_cache_reuse: int | None = None  # no effect: prefixes are found by content
 
 
-class InfillExtra(msgspec.Struct, kw_only=True):
+class InfillExtra(msgspec.Struct, kw_only=True):  # other fields are an editor's own
     text: str
     filename: str = "tmp"
 

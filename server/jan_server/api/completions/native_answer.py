@@ -69,7 +69,7 @@ def _whole(job: CompletionJob, choice: Choice) -> NativeCompletion:
         index=choice.index,
         content=choice.text,
         tokens=choice.tokens if job.asked.return_tokens else [],
-        model=details.model or job.served.id,
+        model=job.model_id,
         tokens_predicted=usage.n_generated,
         tokens_evaluated=usage.n_prompt,
         generation_settings=details.generation_settings or {},
@@ -94,5 +94,4 @@ def _probabilities(
 
 
 def _shaped(job: CompletionJob, answer: NativeCompletion) -> Any:  # noqa: ANN401 - JSON
-    names = job.asked.response_fields
-    return selected(msgspec.to_builtins(answer), names) if names else answer
+    return selected(answer, job.asked.response_fields)

@@ -10,6 +10,7 @@ from litestar.types import ASGIApp
 
 from jan_server.answers import EventStream, WholeAnswer
 from jan_server.api.completions.native import (
+    FOREIGN_NATIVE,
     NATIVE,
     InfillRequest,
     NativeCompletion,
@@ -31,10 +32,20 @@ from jan_server.requests import (
 __all__ = ["HANDLERS"]
 
 _COMPLETION = RouteFacts(
-    tag="Completions", reads=NativeRequest, gives=NativeCompletion, streams=True, dialect=NATIVE
+    tag="Completions",
+    reads=NativeRequest,
+    foreign=FOREIGN_NATIVE,
+    gives=NativeCompletion,
+    streams=True,
+    dialect=NATIVE,
 )
 _INFILL = RouteFacts(
-    tag="Completions", reads=InfillRequest, gives=NativeCompletion, streams=True, dialect=NATIVE
+    tag="Completions",
+    reads=InfillRequest,
+    foreign=FOREIGN_NATIVE,
+    gives=NativeCompletion,
+    streams=True,
+    dialect=NATIVE,
 )
 
 
@@ -56,8 +67,7 @@ async def _answered(
     asked: NativeRequest, prompt: object, request: HttpRequest, pool: Models
 ) -> ASGIApp:
     asked.prompt = prompt  # type: ignore[assignment]
-    asked.model = asked.model or (await pool.lease(None)).id
-    if asked.n_predict is None and asked.max_tokens is None:
+    if asked.n_predict is None and asked.max_tokens is None and asked.max_completion_tokens is None:
         asked.n_predict = -1
     job = await begin(asked, pool, principal_of(request))
     if not asked.stream:
@@ -66,7 +76,7 @@ async def _answered(
         partial(stream_native, job),
         job.choices.leave,
         partial(explain, request),
-        pool.settings.ping_s,
+        asked.ping_s(pool.settings.ping_s),
         NATIVE,
     )
 

@@ -12,6 +12,7 @@ from litestar.types import ASGIApp
 from msgspec import Meta
 
 from jan_server.answers import WholeAnswer
+from jan_server.api.embeddings.foreign import FOREIGN_EMBEDDING
 from jan_server.errors import ApiError
 from jan_server.inference.mixed_prompt import mixed_tokens
 from jan_server.inference.pool import Pool
@@ -23,7 +24,7 @@ __all__ = ["create_native_embedding"]
 _LARGEST = 32760  # as llama-server scales: the vectors of 16-bit integers
 
 
-class NativeEmbeddingRequest(msgspec.Struct, kw_only=True):
+class NativeEmbeddingRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """One of `content` and `input`."""
 
     content: str | list[str | int | list[str | int]] | None = None
@@ -38,7 +39,11 @@ class NativeEmbedding(msgspec.Struct):
 
 
 _FACTS = RouteFacts(
-    tag="Embeddings", reads=NativeEmbeddingRequest, gives=NativeEmbedding, gives_list=True
+    tag="Embeddings",
+    reads=NativeEmbeddingRequest,
+    foreign=FOREIGN_EMBEDDING,
+    gives=NativeEmbedding,
+    gives_list=True,
 )
 
 

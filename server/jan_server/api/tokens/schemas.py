@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 
-class NativeTokenizeRequest(msgspec.Struct, kw_only=True):
+class NativeTokenizeRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """One of `content`, `prompt` and `messages`."""
 
     content: str | list[str | int] | None = None
@@ -65,7 +65,7 @@ class CountedTokens(msgspec.Struct, kw_only=True):
     token_strs: list[str] | UnsetType = UNSET
 
 
-class NativeDetokenizeRequest(msgspec.Struct, kw_only=True):
+class NativeDetokenizeRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     tokens: list[int]
     model: str | None = None
 

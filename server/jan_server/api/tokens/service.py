@@ -37,13 +37,12 @@ async def tokens_of(asked: NativeTokenizeRequest, served: ServedModel) -> list[i
 
 
 async def _of_conversation(asked: NativeTokenizeRequest, served: ServedModel) -> list[int]:
-    if asked.add_generation_prompt is False and not asked.continue_final_message:
-        raise _wrong("add_generation_prompt", "a prompt always ends where an answer begins")
     conversation = Conversation(
         messages=asked.messages or [],
         tools=asked.tools,
         chat_template_kwargs=asked.chat_template_kwargs,
         continue_final_message=bool(asked.continue_final_message),
+        add_generation_prompt=asked.add_generation_prompt,
     )
     return (await prepare(conversation, served)).tokens
 

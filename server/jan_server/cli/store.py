@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from jan_server.db.reading import connect_to_read
 from jan_server.library.records import DATABASE, StoredModel
 
 __all__ = ["read_model", "read_models"]
@@ -21,7 +22,7 @@ def read_models(folder: Path) -> list[StoredModel]:
     path = folder / DATABASE
     if not path.exists():
         return []
-    connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=5)
+    connection = connect_to_read(path)
     connection.row_factory = sqlite3.Row
     try:
         tables = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'model'")

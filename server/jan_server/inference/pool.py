@@ -42,6 +42,7 @@ class Pool:
         self.home = home_of(settings.home)
         self.library = LazyLibrary(self.home, self.feed.tell_progress, with_demo=with_demo)
         self.draining = False
+        self._is_open = False  # the library is, and what is pinned is in memory
         self.started_s = time.time()
         self.failure: Exception | None = None  # why there is nothing to serve
         self.stopped: set[str] = set()  # ids of models that were in memory and are no more
@@ -61,7 +62,7 @@ class Pool:
     def is_ready(self) -> bool:
         if self.draining:
             return False
-        return self.only is None or self.only.served.is_ready
+        return self._is_open if self.only is None else self.only.served.is_ready
 
     @property
     def is_loading(self) -> bool:
@@ -106,6 +107,7 @@ class Pool:
                 await library.register(folder)
             for name in self.settings.pin:
                 await self.start(name, {})
+            self._is_open = True
         except ApiError as error:
             self.failure = error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import threading
 from collections.abc import AsyncGenerator, Callable
@@ -82,7 +83,7 @@ class Downloads:
         self, folder: ModelsFolder, store: Store, tell: Callable[[Progress], None]
     ) -> None:
         self._folder = folder
-        self._store = store
+        self.store = store
         self._tell = tell
         self._running: dict[str, Download] = {}
         self._turn = asyncio.Semaphore(_MOST_AT_ONCE)
@@ -137,6 +138,16 @@ class Downloads:
         except ApiError as error:
             one.error = error
             self._told(one, "failed")
+        except OSError as error:
+            why = error.strerror or str(error)
+            is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+            message = f"{one.order.source.text} cannot be kept: {why}"
+            one.error = (
+                ApiError(507, "disk_full", message)
+                if is_full
+                else ApiError(500, "write_failed", message)
+            )
+            self._told(one, "failed")
         except Exception:
             _log.exception("a download failed")
             one.error = ApiError(500, "internal_error", "the download failed; the log says how")
@@ -153,7 +164,7 @@ class Downloads:
             loop.call_soon_threadsafe(self._told, one, state)
 
         async with self._alone(one):
-            there = await self._store.find(source.key)
+            there = await self.store.find(source.key)
             if there is not None and there.is_here(self._folder.root):
                 if one.sha256 not in ("", there.sha256):
                     raise _other_hash(source.text, there.sha256, one.sha256)
@@ -184,7 +195,7 @@ class Downloads:
             # From here on it is seen through: a rename and a row.
             one.is_settled = True
             model = await asyncio.to_thread(self._folder.publish, partial, model)
-            return await self._store.add(model, otherwise=otherwise)
+            return await self.store.add(model, otherwise=otherwise)
 
     @asynccontextmanager
     async def _alone(self, one: Download) -> AsyncGenerator[None]:
@@ -198,7 +209,7 @@ class Downloads:
                 raise Stopped
 
     async def _refuse_taken(self, model_id: str) -> None:
-        if await self._store.find(model_id) is not None:
+        if await self.store.find(model_id) is not None:
             raise ApiError(409, "name_taken", f"id: '{model_id}' is another model's", param="id")
 
     def _told(self, one: Download, state: DownloadState) -> None:

@@ -14,7 +14,7 @@ import os
 import shutil
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -38,6 +38,11 @@ class ModelsFolder:
         self._files, self._partial, self._trash = (
             root / name for name in ("files", "partial", "trash")
         )
+        with suppress(OSError):  # what is there can be read all the same
+            self.make()
+
+    def make(self) -> None:
+        """Raises OSError where the disk is full or cannot be written."""
         for folder in (self._files, self._partial, self._trash):
             folder.mkdir(parents=True, exist_ok=True)
 
@@ -94,7 +99,7 @@ class ModelsFolder:
             folder.rename(self._trash / folder.name)
 
     def empty_trash(self) -> None:
-        for folder in self._trash.iterdir():
+        for folder in _inside(self._trash):
             shutil.rmtree(folder, ignore_errors=True)
 
     def unlisted(self, listed: set[str]) -> list[StoredModel]:
@@ -111,6 +116,11 @@ class ModelsFolder:
 
     def drop_forgotten(self) -> None:
         """What nobody went on fetching for two weeks."""
-        for folder in self._partial.iterdir():
+        for folder in _inside(self._partial):
             if folder.is_dir() and time.time() - folder.stat().st_mtime > _FORGOTTEN_S:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _inside(folder: Path) -> list[Path]:
+    """Nothing where it was never made."""
+    return list(folder.iterdir()) if folder.is_dir() else []

@@ -45,15 +45,14 @@ async def open_library(
     tell: Callable[[Progress], None] = lambda _progress: None,
     packaged: StoredModel | None = None,
 ) -> Library:
-    """Consistent, whatever ended the process before this one. Raises 500 where it cannot be.
+    """Consistent, whatever ended the process before this one. Raises 500 where it cannot be. On a
+    disk that is full or cannot be written it has what is there, and nothing can be changed.
     `packaged` is there as long as there is nothing else, and whenever it is named.
     """
-    try:
-        folder = await asyncio.to_thread(ModelsFolder, models_folder(home))
-        store = await open_store(folder.root)
-    except OSError as error:
-        message = f"models cannot be kept in {home}: {error.strerror or error}"
-        raise ApiError(500, "no_store", message) from error
+    folder = await asyncio.to_thread(ModelsFolder, models_folder(home))
+    store = await open_store(folder.root)
+    if store.why_copied:
+        _log.warning("models in %s can be read and not changed: %s", home, store.why_copied)
     library = Library(folder, store, tell, packaged)
     await library.reconcile()
     return library
@@ -76,6 +75,7 @@ class Library:
         self._packaged = packaged
         self._folder = folder
         self._store = store
+        self._reopening = asyncio.Lock()
         self.downloads = Downloads(folder, store, tell)
 
     @property
@@ -155,8 +155,10 @@ class Library:
                 message = f"'{there.id}' is here without what reads images: remove it first"
                 raise ApiError(409, "name_taken", message, param="mmproj")
             if model_id and model_id not in (there.id, *there.aliases):
+                await self._to_change()
                 await self._store.add_alias(model_id, there.id)
             return there
+        await self._to_change()
         if model_id and (other := await self._store.find(model_id)) is not None:
             message = f"id: '{model_id}' is the model from {other.shown_source}"
             raise ApiError(409, "name_taken", message, param="id")
@@ -193,10 +195,12 @@ class Library:
         """
         model = await self._store.find(name)
         if model is None:
+            await self._to_change()
             if await self._store.forget_folder(str(known_folder(name))):
                 return name
             model = await self.get(name)
         if name in model.aliases:
+            await self._to_change()
             await self._store.remove_alias(name)
             return name
         _check_is_kept(model)
@@ -204,9 +208,15 @@ class Library:
             message = f"'{model.id}' is in {model.folder}, which another tool keeps"
             raise ApiError(409, "not_ours", message)
         if model.placement == "managed":
-            await asyncio.to_thread(self._folder.discard, model)
-        await self._store.remove(model.id)
+            try:
+                await asyncio.to_thread(self._folder.discard, model)
+            except OSError as error:
+                raise _unchangeable(error.strerror or str(error)) from error
+        # First of all the space: a row can only be changed where the disk has some. Of a process
+        # that ends here the next one removes the row.
         await asyncio.to_thread(self._folder.empty_trash)
+        await self._to_change()
+        await self._store.remove(model.id)
         return model.id
 
     async def name(self, model_name: str, alias: str) -> StoredModel:
@@ -214,6 +224,7 @@ class Library:
         _check_id(alias)
         model = await self.get(model_name)
         _check_is_kept(model)
+        await self._to_change()
         await self._store.add_alias(alias, model.id)
         return model
 
@@ -226,7 +237,28 @@ class Library:
         _check_is_kept(model)
         merged = {**model.settings, **settings}
         kept = {key: value for key, value in merged.items() if value is not None}
+        await self._to_change()
         await self._store.set_settings(model.id, kept)
+
+    async def _to_change(self) -> None:
+        """Raises 507 where nothing can be changed. A disk that had no room may have some by now."""
+        async with self._reopening:
+            before = self._store
+            if not before.why_copied:
+                return
+            try:
+                await asyncio.to_thread(self._folder.make)
+            except OSError as error:
+                raise _unchangeable(error.strerror or str(error)) from error
+            store = await open_store(self._folder.root)
+            if store.why_copied:
+                await store.close()
+                raise _unchangeable(store.why_copied)
+            self._store = self.downloads.store = store
+            for path, kind in (await before.folders()).items():
+                await self._scan(path, kind)
+            await before.close()
+            await self.reconcile()
 
     async def _check_hash(self, model: StoredModel, sha256: str) -> None:
         """Raises 409. Only a file of ours is known to be what it was when it was hashed."""
@@ -259,6 +291,10 @@ class Library:
         known = {model.files[0].path: model for model in models if model.folder == path}
         found = await asyncio.to_thread(find_models, Path(path), kind, known)
         await self._store.set_found(path, kind, found)
+
+
+def _unchangeable(why: str) -> ApiError:
+    return ApiError(507, "disk_full", f"models can be read and not changed here: {why}")
 
 
 def _check_is_kept(model: StoredModel) -> None:

@@ -32,6 +32,11 @@ class Store:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @property
+    def why_copied(self) -> str:
+        """ "": what is written is kept. Otherwise why the rows are a copy in memory."""
+        return self._database.why_copied
+
     async def close(self) -> None:
         await self._database.close()
 

@@ -89,7 +89,9 @@ async def healthcheck() -> str:
 
 @get("/readyz", opt=describe(_STATUS))
 async def readyz(pool: Models) -> Response[Status]:
-    """200 once the model answers; 503 before, and while the server ends."""
+    """200 once the model answers, or the library is open and pinned models answer; 503 before,
+    and while the server ends.
+    """
     if pool.is_ready and pool.is_alive:
         return Response(Status("ready"))
     return Response(Status("not_ready"), status_code=503)

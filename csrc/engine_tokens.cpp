@@ -78,7 +78,7 @@ void engine::take_tokens(sequence & s) {
 std::optional<finish_reason> engine::take_token(sequence & s, token chosen) {
     s.tokens.push_back(chosen);
     s.made.push_back(chosen);
-    if (pieces_->ends_generation(chosen) && !s.ask.ignore_eos) {
+    if ((pieces_->ends_generation(chosen) && !s.ask.ignore_eos) || s.ruler.ends(chosen)) {
         return finish_reason::stop;
     }
     const bool shown = std::find(s.ask.shown.begin(), s.ask.shown.end(), chosen) != s.ask.shown.end();

@@ -32,6 +32,9 @@ void check(const request & ask, int n_ctx, int n_vocab) {
                 .with("token", id);
         }
     }
+    if (ask.rules) {
+        check(*ask.rules, n_vocab);
+    }
     if (ask.n_indent < 0) {
         throw error(errc::invalid_argument, "n_indent: must not be negative");
     }

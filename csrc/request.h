@@ -5,6 +5,7 @@
 #include "constraint/constraint.h"
 #include "sampling/sampling_params.h"
 #include "token.h"
+#include "token_rules.h"
 
 #include <cstdint>
 #include <memory>
@@ -24,6 +25,7 @@ struct request {
     std::shared_ptr<const sampling_params> sampling;      // null: the most likely token
     std::shared_ptr<const constraint_params> constraint;  // null: any text
     std::shared_ptr<const adapter_set> adapters;          // null: the model as it is
+    std::shared_ptr<const token_rules> rules;             // null: none
     std::vector<token> shown;                             // tokens that are usually not, as they are written
     int n_indent = 0;                                     // spaces or tabs that each new line must begin with
     int64_t t_max_predict_ms = 0;  // from the first token, once there was a new line; 0 = no end

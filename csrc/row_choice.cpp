@@ -17,7 +17,7 @@ constexpr int min_shared_rows = 4;  // fewer are done before another thread is a
 
 row_choice::row_choice(const piece_table & pieces, int n_ctx,
                        std::unique_ptr<const token_chain_source> upstream, int n_threads)
-    : upstream_(std::move(upstream)), scratch_(static_cast<size_t>(n_threads)),
+    : pieces_(pieces), upstream_(std::move(upstream)), scratch_(static_cast<size_t>(n_threads)),
       work_([this](int i, int worker) {
           choose_group(groups_[static_cast<size_t>(i)], scratch_[static_cast<size_t>(worker)]);
       }),
@@ -111,7 +111,8 @@ void row_choice::choose_group(const group & rows, sampling_scratch & scratch) co
 }
 
 token row_choice::choose_freely(sequence & s, float * logits, sampling_scratch & scratch) const {
-    return s.chooser ? s.chooser->choose(logits, scratch) : best_token(logits, limits_.n_vocab);
+    float * ruled = s.ruler.rule(logits, limits_.n_vocab, scratch.ruled);
+    return s.chooser ? s.chooser->choose(ruled, scratch) : best_token(ruled, limits_.n_vocab);
 }
 
 // As llama.cpp's server does: a token is chosen freely, and only if the grammar has no place for it
@@ -145,6 +146,9 @@ token row_choice::choose_row(sequence & s, float * logits, sampling_scratch & sc
     }
     if (s.chooser) {
         s.chooser->accept(chosen);
+    }
+    if (s.ask.rules) {
+        s.ruler.accept(chosen, pieces_.special(chosen));
     }
     return chosen;
 }

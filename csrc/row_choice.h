@@ -46,6 +46,7 @@ class row_choice {
     token choose_freely(sequence & s, float * logits, sampling_scratch & scratch) const;
     token choose_within(sequence & s, float * logits, sampling_scratch & scratch) const;
 
+    const piece_table & pieces_;  // the engine's, which outlives this
     const std::unique_ptr<const token_chain_source> upstream_;
     sampling_limits limits_;
     std::vector<group> groups_;              // of the pass

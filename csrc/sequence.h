@@ -25,7 +25,7 @@ struct sequence {
     explicit sequence(request r, double now_s, std::unique_ptr<sampler> how = nullptr,
                       std::unique_ptr<constraint> within = nullptr)
         : ask(std::move(r)), tokens(ask.prompt), text(ask.stop), lines(ask), scores(ask),
-          chooser(std::move(how)), bounds(std::move(within)), arrived_s(now_s) {}
+          ruler(ask.rules.get()), chooser(std::move(how)), bounds(std::move(within)), arrived_s(now_s) {}
 
     int n_left() const { return static_cast<int>(tokens.size()) - n_computed; }
     int n_prompt() const { return static_cast<int>(ask.prompt.size()); }
@@ -86,6 +86,7 @@ struct sequence {
 
     prompt_scores scores;
 
+    token_ruler ruler;
     std::unique_ptr<sampler> chooser;    // null: the most likely token
     std::unique_ptr<constraint> bounds;  // that its text stays within; null: none
 

@@ -49,6 +49,7 @@ from jan_engine.quantization import quantize, quantize_types
 from jan_engine.runner import GreedyRunner
 from jan_engine.sampling import Sampler, Sampling
 from jan_engine.stream import Stream
+from jan_engine.token_rules import ThoughtLimit, TokenRules
 from jan_engine.types import (
     Completion,
     EngineOptions,
@@ -107,7 +108,9 @@ __all__ = [
     "Sampler",
     "Sampling",
     "Stream",
+    "ThoughtLimit",
     "TokenLogprob",
+    "TokenRules",
     "ToolCall",
     "ToolCallDelta",
     "Trigger",

@@ -458,6 +458,22 @@ cdef extern from "adapter.h" namespace "jan" nogil:
     shared_ptr[const adapter_set] make_adapter_set(vector[scaled_adapter] adapters)
 
 
+cdef extern from "token_rules.h" namespace "jan" nogil:
+    cdef cppclass thought_limit:
+        int most
+        bool begun
+        string start
+        vector[string] ends
+        vector[token] close
+
+    cdef cppclass token_rules:
+        vector[token] allowed
+        vector[vector[token]] banned
+        vector[token] ends
+        int min_tokens
+        thought_limit thought
+
+
 cdef extern from "request.h" namespace "jan" nogil:
     cdef cppclass request:
         vector[token] prompt
@@ -469,6 +485,7 @@ cdef extern from "request.h" namespace "jan" nogil:
         shared_ptr[const sampling_params] sampling
         shared_ptr[const constraint_params] constraint
         shared_ptr[const adapter_set] adapters
+        shared_ptr[const token_rules] rules
         vector[token] shown
         int n_indent
         int64_t t_max_predict_ms

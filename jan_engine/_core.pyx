@@ -834,8 +834,11 @@ cdef class Engine:
         bytes begun not None,
         list shown not None,
         list adapters not None,
+        rules: tuple[list[int], list[list[int]], list[int], int] | None,
+        thought: tuple[int, bool, bytes, list[bytes], list[int]] | None,
     ) -> int:
         cdef request ask
+        cdef shared_ptr[token_rules] ruled
         cdef vector[scaled_adapter] applied
         cdef Adapter one
         cdef uint64_t id_
@@ -873,6 +876,17 @@ cdef class Engine:
                 within.get().begin.tokens, within.get().begin.words, within.get().begin.patterns = triggers_
                 check_triggers(within.get().begin)
             ask.constraint = <shared_ptr[const constraint_params]>within
+        if rules is not None or thought is not None:
+            ruled = make_shared[token_rules]()
+            if rules is not None:
+                ruled.get().allowed, ruled.get().banned, ruled.get().ends, ruled.get().min_tokens = rules
+            if thought is not None:
+                ruled.get().thought.most = thought[0]
+                ruled.get().thought.begun = thought[1]
+                ruled.get().thought.start = thought[2]
+                ruled.get().thought.ends = thought[3]
+                ruled.get().thought.close = thought[4]
+            ask.rules = <shared_ptr[const token_rules]>ruled
         with nogil:
             id_ = dereference(self.owned).submit(move(ask))
         return id_

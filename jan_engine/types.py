@@ -31,6 +31,7 @@ from jan_engine.kernel import (
 from jan_engine.model import Model
 from jan_engine.native_int import native_int, token_ids
 from jan_engine.sampling import Sampling, read_sampling
+from jan_engine.token_rules import ThoughtLimit, TokenRules, read_rules, read_thought
 
 __all__ = [
     "Completion",
@@ -88,6 +89,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     triggers: Triggers | None = None  # the constraint holds only from one of these on
     constraint_begun: str = ""  # what the prompt already holds of the text that it is about
     adapters: tuple[tuple[Adapter, float], ...] = ()  # each with its strength, 1 as it was trained
+    rules: TokenRules | None = None
+    thought: ThoughtLimit | None = None
     shown_tokens: tuple[int, ...] = ()  # in the text as they are written, though they are not text
     ignore_eos: bool = False
     logprobs: int | None = None  # of the chosen token, and of so many best ones beside it
@@ -301,6 +304,8 @@ def submit(core: _core.Engine, model: Model, request: Request, prompt: list[int]
         begun=request.constraint_begun.encode("utf-8", "replace"),
         shown=token_ids("shown_tokens", list(request.shown_tokens)),
         adapters=_adapters(model, request.adapters),
+        rules=read_rules(request.rules),
+        thought=read_thought(request.thought),
     )
 
 

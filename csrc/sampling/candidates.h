@@ -33,6 +33,7 @@ struct sampling_scratch {
     std::vector<int32_t> indices;
     std::vector<float> row;
     std::vector<float> allowed;  // a row with what a grammar bans taken out
+    std::vector<float> ruled;    // and one with what a request's rules ban
     std::vector<double> sums;
     std::vector<std::byte> upstream;  // a row as upstream's chain wants it
     candidate_set left;               // after a draw: what could have been chosen, p normalised

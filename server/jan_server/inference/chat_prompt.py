@@ -7,7 +7,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from jan_engine import ChatPrompt, Constraint, InvalidRequest, Request
+from jan_engine import (
+    ChatPrompt,
+    Constraint,
+    InvalidRequest,
+    Model,
+    Request,
+    ThoughtLimit,
+)
 from jan_server.errors import ApiError
 from jan_server.inference.served_model import ServedModel
 
@@ -24,6 +31,7 @@ class Conversation(msgspec.Struct, kw_only=True):
     json_schema: dict[str, Any] | None = None
     schema_field: str = "response_format"  # that it came in
     enable_thinking: bool = True
+    thinking_budget: int | None = None  # tokens, after which a thought is made to end
     reasoning_effort: str | None = None
     reasoning_format: str = "auto"
     chat_template_kwargs: dict[str, Any] | None = None
@@ -46,6 +54,7 @@ class ReadyChat(NamedTuple):
             constraint_begun=self.form.constraint_begun,
             triggers=self.form.triggers,
             shown_tokens=(*request.shown_tokens, *self.form.shown_tokens),
+            thought=self.form.thought,
         )
 
 
@@ -93,8 +102,25 @@ def _prepare(
             form = msgspec.structs.replace(form, constraint=engine.compile(asked))
         except InvalidRequest as error:
             raise _wrong(name, str(error)) from None
+    if conversation.thinking_budget is not None:
+        limit = _thought_limit(prompt, model, conversation.thinking_budget)
+        form = msgspec.structs.replace(form, thought=limit)
     tokens = model.tokenize(prompt.text, add_special=True, parse_special=True)
     return ReadyChat(prompt, tokens, form)
+
+
+def _thought_limit(prompt: ChatPrompt, model: Model, most: int) -> ThoughtLimit | None:
+    """None for a template that knows no thoughts: there is nothing to end."""
+    if not prompt.thinking_ends:
+        return None
+    written = prompt.thinking_ends[0]
+    return ThoughtLimit(
+        most=most,
+        begun=prompt.reasoning_opened,
+        start=prompt.thinking_start.strip(),
+        ends=tuple(end.strip() for end in prompt.thinking_ends),
+        close=tuple(model.tokenize(written, add_special=False, parse_special=True)),
+    )
 
 
 def _wrong(param: str, why: str, code: str = "invalid_parameter") -> ApiError:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from jan_engine import CompiledConstraint, Request, Sampling
+from jan_engine import CompiledConstraint, Request, Sampling, TokenRules
 from jan_server.errors import ApiError
 from jan_server.inference.adapters import Adapters, LoraScale
 from jan_server.security.principal import Principal
@@ -54,6 +54,9 @@ class GenerationFields(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
     no_stop_trim: bool | None = None  # SGLang's name of it
     seed: int | None = None  # below 0: random
     ignore_eos: bool | None = None
+    stop_token_ids: Annotated[list[int], Meta(max_length=64)] | None = None
+    allowed_token_ids: Annotated[list[int], Meta(max_length=1 << 20)] | None = None
+    bad_words: Annotated[list[StopText], Meta(max_length=256)] | None = None
 
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     dynatemp_range: Annotated[float, Meta(ge=0)] | None = None
@@ -165,6 +168,7 @@ def engine_request(
     constraint: CompiledConstraint | None = None,
     n_top_of_prompt: int | None = None,
     shown_tokens: tuple[int, ...] = (),
+    rules: TokenRules | None = None,
 ) -> Request:
     n_keep = fields.n_keep or 0
     tenant = principal.tenant
@@ -188,6 +192,7 @@ def engine_request(
         progress=bool(fields.return_progress),
         n_keep=len(prompt) if n_keep < 0 else n_keep,
         shown_tokens=shown_tokens,
+        rules=rules,
     )
 
 

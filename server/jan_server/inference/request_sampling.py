@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from jan_engine import Model, Sampler, Sampling
+from jan_engine import Model, Sampler, Sampling, TokenRules
 from jan_server.errors import ApiError
 from jan_server.inference.generation import GenerationFields
 from jan_server.inference.sampling_defaults import SAMPLERS
 from jan_server.inference.served_model import ServedModel
 
-__all__ = ["sampling_of"]
+__all__ = ["rules_of", "sampling_of"]
 
 # The seed's default does not name the penalties and has a repeat_penalty of 1.1: where it is
 # given, word for word, it stands for the default order.
@@ -89,6 +89,28 @@ def sampling_of(fields: GenerationFields, served: ServedModel, choice: int) -> S
         # Seeds have 32 bits here. The choices of a request differ, and differ the same each time.
         given["seed"] = (fields.seed + choice) % _N_SEEDS
     return Sampling(**given)
+
+
+def rules_of(fields: GenerationFields, model: Model) -> TokenRules | None:
+    """Which tokens may come, as vLLM's clients say it. A word is banned as the tokenizer writes it,
+    at the beginning of a text and after a space. Raises 400 for lists that are empty.
+    """
+    if fields.allowed_token_ids is not None and not fields.allowed_token_ids:
+        raise _wrong("allowed_token_ids", "is empty: no token may come")
+    if not (fields.allowed_token_ids or fields.bad_words or fields.stop_token_ids):
+        return None
+    banned: dict[tuple[int, ...], None] = {}
+    for word in fields.bad_words or []:
+        if not word.strip():
+            raise _wrong("bad_words", "a word is empty")
+        for text in (word, " " + word.lstrip()):
+            banned[tuple(model.tokenize(text, add_special=False))] = None
+    return TokenRules(
+        allowed=tuple(fields.allowed_token_ids or ()),
+        banned=tuple(banned),
+        ends=tuple(fields.stop_token_ids or ()),
+        min_tokens=fields.min_tokens or 0,
+    )
 
 
 def _wrong(param: str, message: str) -> ApiError:

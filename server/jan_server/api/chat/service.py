@@ -55,7 +55,7 @@ from jan_server.inference.probabilities import (
     ranked_prompt,
     token_probabilities,
 )
-from jan_server.inference.request_sampling import sampling_of
+from jan_server.inference.request_sampling import rules_of, sampling_of
 from jan_server.inference.served_model import ServedModel
 from jan_server.security.principal import Principal
 from jan_server.sse import frame
@@ -79,8 +79,6 @@ async def ready_chat(asked: ChatRequest, served: ServedModel) -> ReadyChat:
     schema = constraint.schema if isinstance(constraint, JsonSchema) else None
     messages = messages_of(asked)
     thinking = thinking_of(asked)
-    if thinking.budget is not None:
-        raise wrong("thinking_budget_tokens", "nothing ends a thought early; 0 turns thinking off")
     conversation = Conversation(
         messages=messages,
         tools=tools_of(asked),
@@ -89,6 +87,7 @@ async def ready_chat(asked: ChatRequest, served: ServedModel) -> ReadyChat:
         json_schema=schema if isinstance(schema, dict) else None,
         schema_field=name or "response_format",
         enable_thinking=thinking.enabled,
+        thinking_budget=thinking.budget,
         reasoning_effort=thinking.effort,
         reasoning_format=asked.reasoning_format or served.settings.reasoning_format,
         chat_template_kwargs=asked.chat_template_kwargs,
@@ -119,6 +118,7 @@ class ChatJob:
         self.created = int(time.time())
         self.n_top = asked.n_probs or asked.top_logprobs or 0
         self.wants_logprobs = bool(asked.logprobs) or bool(asked.n_probs)
+        rules = rules_of(asked, served.model)
         self.choices = Choices(
             served,
             [
@@ -134,6 +134,7 @@ class ChatJob:
                         shift_context=served.settings.context_shift,
                         n_top_of_prompt=asked.prompt_logprobs,
                         shown_tokens=shown_tokens,
+                        rules=rules,
                     )
                 )
                 for index in range(asked.n_choices)

@@ -41,7 +41,7 @@ from jan_server.inference.probabilities import (
     ranked_prompt,
     token_probabilities,
 )
-from jan_server.inference.request_sampling import sampling_of
+from jan_server.inference.request_sampling import rules_of, sampling_of
 from jan_server.inference.served_model import ServedModel
 from jan_server.security.principal import Principal
 from jan_server.sse import frame
@@ -91,6 +91,7 @@ class CompletionJob:
         self.n_top = max(asked.logprobs or 0, asked.n_probs or 0)
         self.wants_logprobs = asked.logprobs is not None or bool(asked.n_probs)
         ranks = self.n_tried > self.n
+        rules = rules_of(asked, served.model)
         n_of_prompt = self.n_top if asked.echo and self.wants_logprobs else None
         if asked.prompt_logprobs is not None:
             n_of_prompt = max(n_of_prompt or 0, asked.prompt_logprobs)
@@ -110,6 +111,7 @@ class CompletionJob:
                     constraint=constraint,
                     n_top_of_prompt=n_of_prompt,
                     shown_tokens=shown_tokens,
+                    rules=rules,
                 )
                 for prompt in prompts
                 for sampling in samplings

@@ -56,7 +56,7 @@ class ForcedTool(msgspec.Struct, kw_only=True):
 
 class ThinkingConfig(msgspec.Struct, kw_only=True):
     type: Literal["enabled", "disabled", "adaptive"]
-    budget_tokens: int | None = None  # no effect: nothing ends a thought early
+    budget_tokens: Annotated[int, Meta(ge=1)] | None = None
 
 
 class OutputConfig(msgspec.Struct, kw_only=True):

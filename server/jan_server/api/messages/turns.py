@@ -39,6 +39,7 @@ def conversation_of(asked: CountRequest, reasoning_format: str) -> Conversation:
         json_schema=_schema(form) if form else None,
         # Who does not ask for thoughts expects an answer that begins with text.
         enable_thinking=asked.thinking is not None and asked.thinking.type != "disabled",
+        thinking_budget=None if asked.thinking is None else asked.thinking.budget_tokens,
         reasoning_effort=None if output is None else output.effort,
         reasoning_format=reasoning_format,
         chat_template_kwargs=asked.chat_template_kwargs,

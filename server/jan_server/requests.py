@@ -109,6 +109,8 @@ def explain(request: HttpRequest, error: Exception) -> ApiError:
         code, message = _BY_ROUTER[error.status_code]
         return ApiError(error.status_code, code, message, headers=error.headers)
     if isinstance(error, HTTPException) and error.detail == _LEFT_MIDWAY:
+        if request.scope["state"].get("timed_out"):  # the connection has told the caller
+            return ApiError(408, "request_timeout", "The rest of the request's body did not come")
         return ApiError(400, "incomplete_request", "The caller left in the middle of its request")
     _log.error("%s: unexpected", request_id(request), exc_info=error)
     message = "The server failed at this request; its log says how"

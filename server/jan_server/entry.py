@@ -67,10 +67,16 @@ class Entry:
         finally:
             if "path_template" in scope:  # the router found a handler
                 record.route = scope["path_template"]
-            for release in record.at_end:
-                release()
-            record.ended_s = time.monotonic()
-            self._observer.ended(record)
+            if record.goes_on is None:
+                self._end(record)
+            else:  # what is made for later counts, and holds its model, until it is there
+                record.goes_on.add_done_callback(lambda _: self._end(record))
+
+    def _end(self, record: Record) -> None:
+        for release in record.at_end:
+            release()
+        record.ended_s = time.monotonic()
+        self._observer.ended(record)
 
     async def _answer(
         self,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 import litestar
@@ -14,17 +16,19 @@ from litestar.exceptions import HTTPException
 from jan_engine import EngineError
 from jan_server.body import Body, read_body, read_list
 from jan_server.config import Settings
+from jan_server.deferral import Accepted, DeferredAnswers, DeferredHead
 from jan_server.errors import OPENAI, ApiError, Dialect, dialect_of, from_engine
 from jan_server.foreign import ForeignFields
 from jan_server.inference.pool import Pool
 from jan_server.security.principal import Principal
-from jan_server.telemetry.record import note_ignored
+from jan_server.telemetry.record import current_record, note_ignored
 
 __all__ = [
     "HttpRequest",
     "Models",
     "Route",
     "RouteFacts",
+    "deferred_answer",
     "describe",
     "error_body",
     "explain",
@@ -90,6 +94,22 @@ def read_all(kind: type[Body], raw: bytes, request: HttpRequest) -> list[Body]:
 def principal_of(request: HttpRequest) -> Principal:
     principal: Principal = request.scope["state"]["principal"]
     return principal
+
+
+def deferred_answer(
+    request: HttpRequest,
+    head: DeferredHead,
+    work: Callable[[], Awaitable[bytes]],
+    leave: Callable[[], None],
+) -> Accepted:
+    """The 202 of an answer that is made from now on and fetched later."""
+    answers: DeferredAnswers = request.app.state.deferred
+    tenant = principal_of(request).tenant
+    task = answers.add(head, tenant, work, leave, partial(explain, request))
+    record = current_record()
+    if record is not None:
+        record.goes_on = task
+    return Accepted(head)
 
 
 def request_id(request: HttpRequest) -> str:

@@ -115,6 +115,13 @@ def test_a_library_that_cannot_be_opened_is_not_ready(tmp_path: Path) -> None:
         assert "cannot be opened" in str(server.pool.failure)
 
 
+def test_a_folder_that_cannot_be_looked_into_is_why_nothing_is_served(tmp_path: Path) -> None:
+    unreadable = Settings(home=str(tmp_path), models_dir=("x" * 300,), threads=1)
+    with running(unreadable, wait=False) as server:
+        wait_for(lambda: server.pool.failure is not None, "it never failed")
+        assert server.get("/readyz").status_code == 503
+
+
 def test_rows_of_a_process_that_was_killed_are_read_where_nothing_can_be_written(
     disk: SmallDisk,
 ) -> None:

@@ -108,7 +108,7 @@ class Pool:
             for name in self.settings.pin:
                 await self.start(name, {})
             self._is_open = True
-        except ApiError as error:
+        except (ApiError, OSError) as error:
             self.failure = error
 
     def drain(self) -> None:

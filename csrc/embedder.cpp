@@ -19,7 +19,8 @@ constexpr int most_ctx = 8192;   // by default: an input is computed in one pass
 }  // namespace
 
 embedder::embedder(std::shared_ptr<const model> source, const embedder_options & options)
-    : model_(std::move(source)), pool_(checked_n_threads(options.n_threads), model_->own_kernels()),
+    : model_(std::move(source)),
+      team_(checked_n_threads(options.n_threads), model_->own_kernels(), thread_pool::usual_poll, true),
       batch_{} {
     const model_facts facts = model_->facts();
     if (facts.vocab_only) {
@@ -39,7 +40,7 @@ embedder::embedder(std::shared_ptr<const model> source, const embedder_options &
     params.n_ctx = static_cast<uint32_t>(n_ctx_);
     params.n_batch = params.n_ubatch = static_cast<uint32_t>(n_ctx_);
     params.n_seq_max = most_inputs;
-    params.n_threads = params.n_threads_batch = pool_.n_threads();
+    params.n_threads = params.n_threads_batch = team_.most();
     params.embeddings = true;
     params.kv_unified = true;  // inputs of one pass may have any lengths
     params.no_perf = true;
@@ -55,7 +56,7 @@ embedder::embedder(std::shared_ptr<const model> source, const embedder_options &
     if (pooling() == LLAMA_POOLING_TYPE_RANK && !options.can_rank) {  // upstream would read anything
         throw error(errc::unsupported_feature, "pooling: this model has no head to rank with");
     }
-    llama_attach_threadpool(context_.get(), pool_.handle(), pool_.handle());
+    team_.attach(context_.get());
     n_vocab_ = llama_vocab_n_tokens(llama_model_get_vocab(model_->handle()));
     n_out_ = pooling() == LLAMA_POOLING_TYPE_RANK ? static_cast<int>(llama_model_n_cls_out(model_->handle()))
                                                   : llama_model_n_embd_out(model_->handle());
@@ -124,7 +125,10 @@ std::vector<std::vector<float>> embedder::embed(const std::vector<std::vector<to
             llama_memory_clear(memory, false);
         }
         const log_capture log;
-        if (decode_rows(*model_, context_.get(), batch_) != 0) {
+        team_.begin(context_.get(), batch_.n_tokens, false);
+        const int32_t status = decode_rows(*model_, context_.get(), batch_);
+        team_.end();
+        if (status != 0) {
             throw error(errc::backend_failure, log.reason("the forward pass failed"));
         }
         for (int i = 0; i < n_inputs; ++i) {

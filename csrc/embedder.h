@@ -3,8 +3,8 @@
 
 #include "context.h"
 #include "model.h"
-#include "thread_pool.h"
 #include "token.h"
+#include "workers/worker_team.h"
 
 #include "llama.h"
 
@@ -42,7 +42,7 @@ class embedder {
     void check(const std::vector<std::vector<token>> & inputs) const;
 
     std::shared_ptr<const model> model_;
-    thread_pool pool_;  // outlives the context it is attached to
+    worker_team team_;  // outlives the context it is attached to
     std::mutex mutex_;  // over the context and the batch
     context_handle context_;
     llama_batch batch_;

@@ -50,6 +50,15 @@ uint64_t engine::submit(request ask) {
     if (ask.constraint && !grammars_.made(*ask.constraint->grammar)) {
         throw error(errc::invalid_argument, "constraint: it was compiled for another engine");
     }
+    if (ask.deterministic) {
+        if (shape_.mode == kv_mode::unified && shape_.n_lanes > 1) {
+            throw error(errc::invalid_argument,
+                        "deterministic: the cells of all sequences lie in one pool here, "
+                        "in an order that differs; it takes kv_mode STREAMS, or a cache "
+                        "that holds n_parallel times n_ctx");
+        }
+        ask.cache_prompt = ask.speculate = false;
+    }
     if (closed_) {
         throw error(errc::engine_closed, "the engine is closed");
     }
@@ -280,6 +289,7 @@ void engine::run_pass(const slice * slices, int n) {
                 (all_output ? cost_.decode : cost_.prefill).observe(size, now_s_ - start_s);
             }
             turning_ = false;
+            (all_output ? stats_.n_decode_workers : stats_.n_prefill_workers) = forward_->n_workers();
             choice_.choose(*forward_, slices, n);
             for (int i = 0; i < n; ++i) {
                 advance(slices[i]);
@@ -311,7 +321,8 @@ void engine::fail_pass(const slice * slices, int n, const error & why) {
         s.drafts.clear();
         while (s.n_left() > 1 || (slices[i].n_outputs > 0 && s.n_left() == 1)) {
             const int n_most = std::min(s.n_left(), options_.schedule.max_rows);
-            const int n_rows = s.n_rows_within(n_most, options_.schedule.max_outputs);
+            const int n_rows = s.ask.deterministic ? s.n_fixed_rows(scheduler_.fixed_piece())
+                                                   : s.n_rows_within(n_most, options_.schedule.max_outputs);
             const slice alone{&s, n_rows, s.n_outputs(n_rows)};
             if (forward_->run(&alone, 1) != pass_status::done) {
                 forward_->apply({lane_change::kind::trim, s.lane, -1, 0, 0});

@@ -41,6 +41,10 @@ struct engine_stats {
     std::atomic<double> forward_s{0};  // inside the forward pass
     std::atomic<double> busy_s{0};     // in steps, the forward pass included
 
+    // Threads that computed the last pass of decoding streams alone, and the last one with rows of a prompt;
+    // 0 before the first, and where none compute.
+    std::atomic<int> n_decode_workers{0}, n_prefill_workers{0};
+
     // Now.
     std::atomic<int> n_waiting{0}, n_running{0};
     std::atomic<int64_t> n_cells_used{0};     // caches included

@@ -36,6 +36,9 @@ class forward {
     virtual pass_status run(const slice * slices, int n) = 0;
     virtual const std::string & failure() const = 0;  // what the last run() that failed said
 
+    // Threads that computed the last pass; 0 where none do. From any thread.
+    virtual int n_workers() const { return 0; }
+
     // Valid until the next run(); rows follow one another, n_vocab() values each. Whoever writes to
     // one puts back what was there.
     virtual float * logits(int row) = 0;

@@ -73,13 +73,16 @@ cache_plan llama_forward::plan(const model & source, const forward_options & opt
 }
 
 llama_forward::llama_forward(std::shared_ptr<const model> source, const forward_options & options,
-                             std::shared_ptr<thread_pool> pool)
-    : model_(std::move(source)), pool_(std::move(pool)), max_rows_(options.max_rows), batch_{} {
+                             std::shared_ptr<worker_team> team)
+    : model_(std::move(source)), team_(std::move(team)), adapts_(options.adapt_threads),
+      max_rows_(options.max_rows), batch_{} {
     const cache_plan planned = plan(*model_, options);
+    // Upstream's flash kernel cuts a decoding row's cells by workers. Plain products sum each number whole.
+    sums_alike_ = planned.flash == 0 || model_->own_attention();
     shape_ = planned.shape;
-    if (!pool_) {
-        pool_ = std::make_shared<thread_pool>(checked_n_threads(options.n_threads), model_->own_kernels(),
-                                              options.poll);
+    if (!team_) {
+        team_ = std::make_shared<worker_team>(checked_n_threads(options.n_threads), model_->own_kernels(),
+                                              options.poll, adapts_);
     }
 
     llama_context_params params = llama_context_default_params();
@@ -91,8 +94,7 @@ llama_forward::llama_forward(std::shared_ptr<const model> source, const forward_
     const auto n_affordable = static_cast<int>(output_bytes / sizeof(float)) / std::max(1, n_vocab_);
     max_outputs_ = std::min(max_rows_, shape_.n_lanes + std::max(1, n_affordable));
     params.n_outputs_max = static_cast<uint32_t>(max_outputs_);
-    params.n_threads = pool_->n_threads();
-    params.n_threads_batch = pool_->n_threads();
+    params.n_threads = params.n_threads_batch = team_->most();
     params.type_k = params.type_v = cache_type(options.cache_type);
     params.flash_attn_type = static_cast<llama_flash_attn_type>(planned.flash);
     params.kv_unified = shape_.mode == kv_mode::unified;
@@ -106,7 +108,7 @@ llama_forward::llama_forward(std::shared_ptr<const model> source, const forward_
     if (!memory_) {
         throw error(errc::unsupported_feature, "this model computes embeddings, it does not generate text");
     }
-    llama_attach_threadpool(context_.get(), pool_->handle(), pool_->handle());
+    team_->attach(context_.get());
     if (options.n_positions > 0) {  // upstream aborts at the first one the table has not
         shape_.n_ctx = std::min(shape_.n_ctx, options.n_positions);
     }
@@ -143,7 +145,11 @@ pass_status llama_forward::run(const slice * slices, int n) {
     }
     logits_ = nullptr;
     const log_capture log;
-    switch (decode_rows(*model_, context_.get(), batch_)) {
+    const bool all = !adapts_ || (slices[0].of->ask.deterministic && !sums_alike_);
+    team_->begin(context_.get(), batch_.n_tokens, all);
+    const int32_t status = decode_rows(*model_, context_.get(), batch_);
+    team_->end();
+    switch (status) {
         case 0: unsettled_ = false; return pass_status::done;
         case 1: failure_ = log.reason("the cache is full"); return pass_status::out_of_cells;
         case 2: abort_ = false; return pass_status::aborted;

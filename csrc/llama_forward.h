@@ -6,7 +6,7 @@
 #include "context.h"
 #include "forward.h"
 #include "model.h"
-#include "thread_pool.h"
+#include "workers/worker_team.h"
 
 #include "llama.h"
 
@@ -18,13 +18,14 @@
 namespace jan {
 
 struct forward_options {
-    int n_lanes = 8;           // sequences at the same time
-    int n_ctx = 0;             // tokens of the longest sequence; 0 = what the model was trained for
-    int n_positions = 0;       // rows of the model's table of positions, a limit to n_ctx; 0 = no table
-    int n_cached_numbers = 0;  // that a token leaves in the cache; 0 = by the model's facts
-    int64_t n_cells = 0;       // of the whole cache; 0 = n_lanes * n_ctx, or what free memory allows
-    int max_rows = 512;        // of one pass
-    int n_threads = 0;         // 0 = one per physical core
+    int n_lanes = 8;            // sequences at the same time
+    int n_ctx = 0;              // tokens of the longest sequence; 0 = what the model was trained for
+    int n_positions = 0;        // rows of the model's table of positions, a limit to n_ctx; 0 = no table
+    int n_cached_numbers = 0;   // that a token leaves in the cache; 0 = by the model's facts
+    int64_t n_cells = 0;        // of the whole cache; 0 = n_lanes * n_ctx, or what free memory allows
+    int max_rows = 512;         // of one pass
+    int n_threads = 0;          // workers at most; 0 = one per physical core
+    bool adapt_threads = true;  // fewer workers while neighbours want the cores
     int poll = thread_pool::usual_poll;
     int kv_mode = -1;                // a kv_mode, or -1: chosen by the machine and n_lanes
     std::string cache_type = "f16";  // of the cache: f16, bf16, f32, q8_0, q4_0 and others
@@ -38,9 +39,9 @@ class llama_forward final : public forward {
     static cache_plan plan(const model & source, const forward_options & options);
 
     // Throws what plan() throws, and what the context's creation and first pass throw. Those that share
-    // a pool run one at a time; without one it makes its own.
+    // workers run one at a time; without any it makes its own.
     llama_forward(std::shared_ptr<const model> source, const forward_options & options,
-                  std::shared_ptr<thread_pool> pool = nullptr);
+                  std::shared_ptr<worker_team> team = nullptr);
     ~llama_forward() override;
 
     const kv_shape & shape() const override { return shape_; }
@@ -48,7 +49,8 @@ class llama_forward final : public forward {
     int max_outputs() const override { return max_outputs_; }
     int n_vocab() const override { return n_vocab_; }
     bool can_shift(int lane) override;
-    int n_threads() const { return pool_->n_threads(); }
+    int n_threads() const { return team_->most(); }
+    int n_workers() const override { return team_->n_last(); }
 
     pass_status run(const slice * slices, int n) override;
     const std::string & failure() const override { return failure_; }
@@ -64,12 +66,14 @@ class llama_forward final : public forward {
     void restore_lane(int lane, const std::vector<uint8_t> & from);
 
     std::shared_ptr<const model> model_;
-    std::shared_ptr<thread_pool> pool_;  // outlives the context it is attached to
+    std::shared_ptr<worker_team> team_;  // outlives the context it is attached to
     std::atomic<bool> abort_{false};
     std::shared_ptr<const adapter_set> adapters_;  // that the context computes with
     context_handle context_;
     llama_memory_t memory_ = nullptr;
     kv_shape shape_;
+    bool adapts_;
+    bool sums_alike_ = false;  // for any number of workers
     int max_rows_;
     int max_outputs_;
     int n_vocab_;

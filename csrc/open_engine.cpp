@@ -25,7 +25,7 @@ double clock_s() {
 // Times both kernels in small contexts, which are gone when it returns. Never throws what a trial does:
 // without one the plan stands, and whoever opens the engine meets what is wrong with the model.
 kernel_choice try_kernels(const std::shared_ptr<const model> & source, const forward_options & options,
-                          const engine_options & running, const std::shared_ptr<thread_pool> & pool) {
+                          const engine_options & running, const std::shared_ptr<worker_team> & team) {
     const cache_plan planned = llama_forward::plan(*source, options);
     kernel_choice choice;
     choice.flash = planned.flash;
@@ -45,12 +45,13 @@ kernel_choice try_kernels(const std::shared_ptr<const model> & source, const for
     small.n_lanes = size.n_lanes;
     small.n_ctx = size.depth + size.n_small;
     small.n_cells = 0;
+    small.adapt_threads = false;  // else the kernels would be compared with different workers
     small.max_rows = std::max(size.n_large, size.n_lanes);
     try {
         small.flash_attention = 0;
-        llama_forward plain(source, small, pool);
+        llama_forward plain(source, small, team);
         small.flash_attention = 1;
-        llama_forward flash(source, small, pool);
+        llama_forward flash(source, small, team);
         return time_kernels(plain, flash, size, pace, limit_s, clock_s);
     } catch (...) {
         choice.failure = current_error().message;
@@ -64,13 +65,13 @@ opened_engine open_engine(std::shared_ptr<const model> source, const forward_opt
                           const engine_options & running) {
     auto pieces = source->vocab().pieces();
     auto chains = std::make_unique<llama_chain_source>(llama_model_get_vocab(source->handle()));
-    const auto pool = std::make_shared<thread_pool>(checked_n_threads(options.n_threads),
-                                                    source->own_kernels(), options.poll);
+    const auto team = std::make_shared<worker_team>(
+        checked_n_threads(options.n_threads), source->own_kernels(), options.poll, options.adapt_threads);
     opened_engine made;
-    made.kernel = try_kernels(source, options, running, pool);
+    made.kernel = try_kernels(source, options, running, team);
     forward_options chosen = options;
     chosen.flash_attention = made.kernel.flash;
-    auto through = std::make_unique<llama_forward>(std::move(source), chosen, pool);  // keeps the vocabulary
+    auto through = std::make_unique<llama_forward>(std::move(source), chosen, team);  // keeps the vocabulary
     engine_options with_threads = running;
     with_threads.idle_core = through->n_threads() < static_cast<int>(std::thread::hardware_concurrency());
     made.n_threads = through->n_threads();

@@ -33,11 +33,15 @@ struct request {
     bool shift_context = false;
     bool ignore_eos = false;   // with `sampling` such tokens are banned, otherwise passed over
     bool cache_prompt = true;  // false: reuses nobody's cells and offers its own to nobody
-    bool speculate = true;     // false: no row is spent on guesses of what it will say
-    bool stream = true;        // false: all text comes with the last event
-    bool progress = false;     // with stream: events tell how far its prompt has been read
-    std::string cache_salt;    // equal prompts share cells only under equal salts
-    std::string caller;        // waiting callers take turns; "" is a caller too
+    // The same request gives the same tokens and log-probabilities, bit for bit, whatever else the engine
+    // computes: its rows have passes of their own, cut alike every time, and it neither reuses cells nor
+    // guesses.
+    bool deterministic = false;
+    bool speculate = true;   // false: no row is spent on guesses of what it will say
+    bool stream = true;      // false: all text comes with the last event
+    bool progress = false;   // with stream: events tell how far its prompt has been read
+    std::string cache_salt;  // equal prompts share cells only under equal salts
+    std::string caller;      // waiting callers take turns; "" is a caller too
     std::vector<std::string> stop;
 };
 

@@ -4,6 +4,7 @@
 #include "error.h"
 
 #include <algorithm>
+#include <climits>
 #include <cstdint>
 #include <utility>
 
@@ -74,7 +75,8 @@ void row_choice::choose(forward & through, const slice * slices, int n) {
     }
     const auto n_groups = static_cast<int>(groups_.size());
     if (n_rows >= min_shared_rows) {
-        pool_.run(n_groups, work_);
+        // Where neighbours left the pass fewer cores, there are no more for this.
+        pool_.run(n_groups, work_, through.n_workers() > 0 ? through.n_workers() : INT_MAX);
         return;
     }
     for (int i = 0; i < n_groups; ++i) {

@@ -249,6 +249,7 @@ void scheduler::plan_decode() {
             order_.push_back(s);
         }
     }
+    limit_alone();
     for (sequence * s : order_) {  // oldest first: the youngest give way
         if (s->lane < 0 || plan_.n_decode == options_.max_rows) {
             continue;
@@ -284,6 +285,16 @@ void scheduler::plan_prefill(double now_s) {
         options_.max_outputs < options_.max_rows ? options_.max_outputs - n_running() : options_.max_rows;
     for (sequence * s : order_) {
         if (s->lane < 0 || n_rows <= 0) {
+            continue;
+        }
+        if (s->ask.deterministic) {
+            const int n = s->n_fixed_rows(fixed_piece());
+            if (plan_.n_prefill > 0 && n > n_rows) {
+                continue;  // its piece is not cut; it will come first
+            }
+            plan_.slices.push_back({s, n, s->n_outputs(n)});
+            plan_.n_prefill += n;
+            n_rows -= n;
             continue;
         }
         // A little more ends this prompt; a little of the next one is not worth a pass.
@@ -324,13 +335,18 @@ void scheduler::form_passes(std::vector<slice> & slices, std::vector<int> & ends
         ends.push_back(static_cast<int>(slices.size()));
         return;
     }
-    // One buffer per lane: a pass takes neighbouring lanes with equally many rows.
+    // One buffer per lane: a pass takes neighbouring lanes with equally many rows, or one that is to be
+    // alone.
+    const auto alone = [](const slice & of) { return of.of->ask.deterministic; };
     std::sort(slices.begin(), slices.end(), [&](const slice & a, const slice & b) {
+        if (alone(a) != alone(b)) {
+            return alone(b);
+        }
         return (a.n_tokens == 1) != (b.n_tokens == 1) ? a.n_tokens == 1 : by_lane(a, b);
     });
     for (size_t i = 1; i <= slices.size(); ++i) {
         if (i == slices.size() || slices[i].n_tokens != slices[i - 1].n_tokens ||
-            slices[i].of->lane != slices[i - 1].of->lane + 1) {
+            slices[i].of->lane != slices[i - 1].of->lane + 1 || alone(slices[i]) || alone(slices[i - 1])) {
             ends.push_back(static_cast<int>(i));
         }
     }

@@ -67,6 +67,10 @@ class scheduler {
     // How long to wait for others when the first request comes: little of what its prompt takes.
     double gather_s() const;
 
+    // Rows of a prompt's piece that is cut alike whatever else there is to compute: as few as any prompt's
+    // that needs a pass of its own, so that others wait no longer for it.
+    int fixed_piece() const;
+
     // What a pass of these slices computes and reads, for the cost model.
     pass_size size_of(const slice * slices, int n) const;
 
@@ -89,6 +93,7 @@ class scheduler {
     bool is_served(const sequence * s) const { return equal(s->ask.adapters.get(), served_.get()); }
     void plan_decode();
     void plan_prefill(double now_s);
+    void limit_alone();
     int prefill_rows(int depth, double now_s) const;
     double gap_limit(double now_s) const;
     void plan_drafts();

@@ -59,7 +59,7 @@ void scheduler::close_lanes() {
     }
     order_.clear();
     for (sequence * s : running_) {
-        if (s->n_left() == 1 && is_served(s)) {
+        if (s->n_left() == 1 && is_served(s) && !s->ask.deterministic) {
             order_.push_back(s);
         }
     }

@@ -44,6 +44,13 @@ struct sequence {
         return std::min(n, n_before + most_outputs);
     }
 
+    // How many rows its next slice has where they are always cut alike: pieces of the prompt, then one at a
+    // time, also when cells that were lost are computed again.
+    int n_fixed_rows(int piece) const {
+        const int n_prompt_left = n_prompt() - n_computed;
+        return std::min(n_left(), n_prompt_left > 0 ? std::min(piece, n_prompt_left) : 1);
+    }
+
     // Of its tokens, how many may be in the cache already: one is left to compute, or all whose logits
     // are wanted.
     int n_reusable() const {

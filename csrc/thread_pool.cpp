@@ -23,8 +23,8 @@ template <class Function> Function cpu_function(const char * name) {
 
 }  // namespace
 
-thread_pool::thread_pool(int n_threads, bool own_attention, int poll)
-    : n_threads_(n_threads), own_attention_(own_attention), handle_(nullptr) {
+thread_pool::thread_pool(int n_threads, bool own_attention, int poll, int n_cut)
+    : n_threads_(n_threads), handle_(nullptr) {
     const abort_guard guard;  // upstream asserts that each thread starts
     ggml_threadpool_params params = ggml_threadpool_params_default(n_threads);
     params.poll = static_cast<uint32_t>(poll);
@@ -37,15 +37,11 @@ thread_pool::thread_pool(int n_threads, bool own_attention, int poll)
     if (!handle_) {
         throw error(errc::backend_failure, "could not start " + std::to_string(n_threads) + " threads");
     }
-    if (!own_attention_) {
-        jan_own_attention_allow(handle_, false);
-    }
+    jan_attention_of_pool(handle_, own_attention, n_cut > 0 ? n_cut : n_threads);
 }
 
 thread_pool::~thread_pool() {
-    if (!own_attention_) {
-        jan_own_attention_allow(handle_, true);
-    }
+    jan_forget_pool(handle_);
     cpu_function<decltype(&ggml_threadpool_free)>("ggml_threadpool_free")(handle_);
 }
 

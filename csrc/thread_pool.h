@@ -13,8 +13,9 @@ class thread_pool {
     static constexpr int usual_poll = 1;
 
     // The creating thread counts as one of n_threads. Whether attention is computed by csrc/kernels, where
-    // that can, is a matter of who computes. Throws backend_failure.
-    thread_pool(int n_threads, bool own_attention, int poll = usual_poll);
+    // that can, is a matter of who computes. That kernel cuts its work for n_cut workers, 0 = n_threads:
+    // pools with the same number come to the same sums. Throws backend_failure.
+    thread_pool(int n_threads, bool own_attention, int poll = usual_poll, int n_cut = 0);
     ~thread_pool();
     thread_pool(const thread_pool &) = delete;
     thread_pool & operator=(const thread_pool &) = delete;
@@ -24,7 +25,6 @@ class thread_pool {
 
   private:
     int n_threads_;
-    bool own_attention_;
     ggml_threadpool_t handle_;
 };
 

@@ -493,6 +493,7 @@ cdef extern from "request.h" namespace "jan" nogil:
         bool shift_context
         bool ignore_eos
         bool cache_prompt
+        bool deterministic
         bool speculate
         bool stream
         bool progress
@@ -585,7 +586,7 @@ cdef extern from "engine_stats.h" namespace "jan" nogil:
         counter n_prompt_tokens, n_cached_tokens, n_prefill_rows, n_decode_rows
         counter n_drafted, n_accepted
         atomic_double forward_s, busy_s
-        atomic_int n_waiting, n_running
+        atomic_int n_waiting, n_running, n_decode_workers, n_prefill_workers
         atomic_int64 n_cells_used, n_cells_running
         atomic_double heartbeat_s
         histogram queue, prefill, first_token, token_gap, step
@@ -667,6 +668,7 @@ cdef extern from "open_engine.h" namespace "jan" nogil:
         int64_t n_cells
         int max_rows
         int n_threads
+        bint adapt_threads
         int poll
         int kv_mode
         string cache_type

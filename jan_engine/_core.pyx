@@ -731,6 +731,7 @@ cdef class Engine:
         int64_t n_cells,
         int n_ubatch,
         int n_threads,
+        bint adapt_threads,
         int poll,
         int kv_mode,
         bytes cache_type not None,
@@ -770,6 +771,7 @@ cdef class Engine:
         through.n_cells = n_cells
         through.max_rows = n_ubatch
         through.n_threads = n_threads
+        through.adapt_threads = adapt_threads
         through.poll = poll
         through.kv_mode = kv_mode
         through.cache_type = cache_type
@@ -823,6 +825,7 @@ cdef class Engine:
         bint shift_context,
         bint ignore_eos,
         bint cache_prompt,
+        bint deterministic,
         bint speculate,
         bint stream,
         bint progress,
@@ -857,6 +860,7 @@ cdef class Engine:
         ask.shift_context = shift_context
         ask.ignore_eos = ignore_eos
         ask.cache_prompt = cache_prompt
+        ask.deterministic = deterministic
         ask.speculate = speculate
         ask.stream = stream
         ask.progress = progress
@@ -978,6 +982,8 @@ cdef class Engine:
             "busy_s": s.busy_s.load(),
             "n_waiting": s.n_waiting.load(),
             "n_running": s.n_running.load(),
+            "n_decode_workers": s.n_decode_workers.load(),
+            "n_prefill_workers": s.n_prefill_workers.load(),
             "n_cells_used": s.n_cells_used.load(),
             "n_cells_running": s.n_cells_running.load(),
             "heartbeat_age_s": dereference(self.owned).clock_s() - s.heartbeat_s.load(),

@@ -62,7 +62,8 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     n_ctx: int = 0  # tokens of the longest sequence; 0: what the model was trained for
     n_cells: int = 0  # tokens the whole cache holds; 0: n_parallel * n_ctx
     n_ubatch: int = 512  # tokens of one forward pass
-    n_threads: int = 0  # 0: one per physical core
+    n_threads: int = 0  # that compute at most; 0: one per physical core
+    adapt_threads: bool = True  # fewer compute while neighbours hold cores; the text is the same
     poll: int = 1  # 0 to 100: how long a worker watches for work before it sleeps
     kv_mode: KvMode = KvMode.AUTO
     cache_type: str = "f16"  # or q8_0, q4_0: a half or a quarter of the memory
@@ -98,6 +99,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     prompt_logprobs: int | None = None  # the same of the prompt's own tokens, but of the first
     prompt_logprobs_from: int = 0  # of its tokens from here on: what is before may be reused
     cache_prompt: bool = True  # False: reuses nothing and leaves nothing to reuse
+    # The same request gets the same tokens and log-probabilities, bit for bit, whatever else runs.
+    # Its rows have passes of their own: it takes longer and delays others. Sampling takes a seed.
+    deterministic: bool = False
     cache_salt: str = ""  # equal prompts share work only under equal salts
     caller: str = ""  # callers take turns
     shift_context: bool = False  # forget the middle instead of ending when the context is full
@@ -216,6 +220,7 @@ def open_core(model: Model, options: EngineOptions) -> tuple[_core.Engine, Atten
             n_cells=native_int("n_cells", options.n_cells),
             n_ubatch=native_int("n_ubatch", options.n_ubatch),
             n_threads=native_int("n_threads", options.n_threads),
+            adapt_threads=options.adapt_threads,
             poll=native_int("poll", options.poll),
             kv_mode=options.kv_mode,
             cache_type=options.cache_type.encode(),
@@ -293,6 +298,7 @@ def submit(core: _core.Engine, model: Model, request: Request, prompt: list[int]
         shift_context=request.shift_context,
         ignore_eos=request.ignore_eos,
         cache_prompt=request.cache_prompt,
+        deterministic=request.deterministic,
         speculate=request.speculate,
         stream=request.stream,
         progress=request.progress,

@@ -35,9 +35,11 @@ class attention_traits : public ggml::cpu::tensor_traits {
   public:
     bool work_size(int n_threads, const ggml_tensor * op, size_t & size) override {
         size = upstream_bytes(op, n_threads);
-        for (int n = 1; n <= n_threads; ++n) {  // fewer may compute than were planned for
+        // Fewer may compute than were planned for, and the cut may be for more.
+        for (int n = 1; n <= std::max(n_threads, jan_most_attention_cut()); ++n) {
             const attention_cut by(op, n);
-            size = std::max(size, n * attention_workspace::bytes(op, by) + attention::partial_bytes(op, by));
+            const size_t own = n_threads * attention_workspace::bytes(op, by);
+            size = std::max(size, own + attention::partial_bytes(op, by));
         }
         size += 2 * work_alignment;
         return true;
@@ -47,7 +49,7 @@ class attention_traits : public ggml::cpu::tensor_traits {
         if (params->use_ref || !jan_own_attention(params->threadpool)) {
             return false;
         }
-        const attention_cut by(op, params->nth);
+        const attention_cut by(op, jan_attention_cut(params->threadpool, params->nth));
         char * memory = aligned(params->wdata);
         const size_t each = attention_workspace::bytes(op, by);
         const attention_workspace work(memory + params->ith * each, op, by);

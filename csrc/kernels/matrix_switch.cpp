@@ -1,24 +1,45 @@
 #include "matrix_switch.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
+#include <cstddef>
 #include <mutex>
-#include <vector>
 
 namespace {
 
 thread_local bool allowed_here = true;
 std::atomic<int> n_attention_numbers{0};
 
-// Pools of workers whose attention is upstream's: seldom any.
-struct refused_pools {
-    std::atomic<size_t> count{0};  // asked by every worker for every operation, mostly zero
-    std::mutex mutex;
-    std::vector<const void *> pools;
+// What was said of a pool. Every worker asks before every operation, so without a lock.
+struct pool_slot {
+    std::atomic<const void *> pool{nullptr};
+    std::atomic<bool> own{true};
+    std::atomic<int> n_cut{0};
 };
 
-refused_pools & refused() {
-    static refused_pools instance;
+// Pools beyond these compute as upstream's do: with a cut by their own number, and attention of our own.
+constexpr size_t most_slots = 1024;
+
+struct pool_slots {
+    std::array<pool_slot, most_slots> slots;
+    std::atomic<size_t> n_used{0};  // those behind are empty
+    std::atomic<int> n_most_cut{1};
+    std::mutex mutex;  // of whoever writes
+
+    pool_slot * find(const void * pool) {
+        const size_t n = n_used.load(std::memory_order_acquire);
+        for (size_t i = 0; i < n; ++i) {
+            if (slots[i].pool.load(std::memory_order_acquire) == pool) {
+                return &slots[i];
+            }
+        }
+        return nullptr;
+    }
+};
+
+pool_slots & all_slots() {
+    static pool_slots instance;
     return instance;
 }
 
@@ -32,21 +53,46 @@ void jan_own_attention_built(int n_numbers) { n_attention_numbers = n_numbers; }
 
 int jan_own_attention_numbers(void) { return n_attention_numbers; }
 
-void jan_own_attention_allow(const void * threadpool, bool allowed) {
-    refused_pools & r = refused();
-    const std::lock_guard<std::mutex> lock(r.mutex);
-    r.pools.erase(std::remove(r.pools.begin(), r.pools.end(), threadpool), r.pools.end());
-    if (!allowed) {
-        r.pools.push_back(threadpool);
+void jan_attention_of_pool(const void * threadpool, bool own, int n_cut) {
+    pool_slots & all = all_slots();
+    const std::lock_guard<std::mutex> lock(all.mutex);
+    pool_slot * slot = all.find(threadpool);
+    if (!slot) {
+        slot = all.find(nullptr);
     }
-    r.count = r.pools.size();
+    const size_t n = all.n_used;
+    const bool further = !slot && n < most_slots;
+    if (further) {
+        slot = &all.slots[n];
+    }
+    if (!slot) {
+        return;
+    }
+    all.n_most_cut = std::max(all.n_most_cut.load(), n_cut);
+    slot->own = own;
+    slot->n_cut = n_cut;
+    slot->pool.store(threadpool, std::memory_order_release);
+    if (further) {
+        all.n_used.store(n + 1, std::memory_order_release);
+    }
+}
+
+void jan_forget_pool(const void * threadpool) {
+    pool_slots & all = all_slots();
+    const std::lock_guard<std::mutex> lock(all.mutex);
+    if (pool_slot * slot = all.find(threadpool)) {
+        slot->pool = nullptr;
+    }
 }
 
 bool jan_own_attention(const void * threadpool) {
-    refused_pools & r = refused();
-    if (r.count == 0) {
-        return true;
-    }
-    const std::lock_guard<std::mutex> lock(r.mutex);
-    return std::find(r.pools.begin(), r.pools.end(), threadpool) == r.pools.end();
+    const pool_slot * slot = all_slots().find(threadpool);
+    return !slot || slot->own;
 }
+
+int jan_attention_cut(const void * threadpool, int n_threads) {
+    const pool_slot * slot = all_slots().find(threadpool);
+    return slot ? slot->n_cut.load() : n_threads;
+}
+
+int jan_most_attention_cut(void) { return all_slots().n_most_cut; }

@@ -20,10 +20,15 @@ GGML_API bool jan_matrix_kernels_allowed(void);
 GGML_API void jan_own_attention_built(int n_numbers);
 GGML_API int jan_own_attention_numbers(void);
 
-// Whether attention that these workers compute is ours; it is, unless told otherwise before they compute.
-// Whoever frees a pool that was told so takes it back.
-GGML_API void jan_own_attention_allow(const void * threadpool, bool allowed);
+// Who computes attention that these workers compute: our kernel, unless told otherwise. And for how many
+// workers it cuts the work, which decides in what order it sums: for as many as compute, unless told another
+// number. With the same number sums are the same, however many compute. Whoever made a pool says so before it
+// computes, and has it forgotten before it is freed.
+GGML_API void jan_attention_of_pool(const void * threadpool, bool own, int n_cut);
+GGML_API void jan_forget_pool(const void * threadpool);
 GGML_API bool jan_own_attention(const void * threadpool);
+GGML_API int jan_attention_cut(const void * threadpool, int n_threads);
+GGML_API int jan_most_attention_cut(void);  // of all pools so far
 
 #ifdef __cplusplus
 }

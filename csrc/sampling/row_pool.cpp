@@ -46,10 +46,10 @@ row_pool::~row_pool() {
     }
 }
 
-void row_pool::run(int n_rows, const std::function<void(int, int)> & work) {
+void row_pool::run(int n_rows, const std::function<void(int, int)> & work, int most) {
     work_ = &work;
     n_rows_ = n_rows;
-    n_sharing_ = std::max(1, std::min(n_rows, n_threads()));
+    n_sharing_ = std::max(1, std::min({n_rows, n_threads(), most}));
     if (n_sharing_ > 1) {
         n_busy_ = n_sharing_ - 1;
         round_.store((round_.load() / max_sharing + 1) * max_sharing + static_cast<uint64_t>(n_sharing_));

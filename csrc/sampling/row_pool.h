@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <climits>
 #include <condition_variable>
 #include <exception>
 #include <functional>
@@ -23,8 +24,9 @@ class row_pool {
     int n_threads() const { return static_cast<int>(threads_.size()) + 1; }
 
     // work(row, worker) for every row below n_rows, worker below n_threads(). Rethrows the first
-    // exception once all threads are done; rows after it in the same share are left out.
-    void run(int n_rows, const std::function<void(int row, int worker)> & work);
+    // exception once all threads are done; rows after it in the same share are left out. No more than
+    // `most` threads take part.
+    void run(int n_rows, const std::function<void(int row, int worker)> & work, int most = INT_MAX);
 
   private:
     void serve(int worker);

@@ -76,7 +76,7 @@ struct numbers {
 
 class operation {
   public:
-    operation(const shape & s, bool own, int n_threads)
+    operation(const shape & s, bool own, int n_threads, int n_cut = 0)
         : meta_(ggml_init({64 * ggml_tensor_overhead() + ggml_graph_overhead(), nullptr, true})) {
         ggml_context * m = meta_.get();
         const auto made = [&](ggml_type type, int64_t n, int64_t n_heads, int64_t n_each) {
@@ -104,12 +104,12 @@ class operation {
                                                                                          n_threads);
         ggml_threadpool_params params = ggml_threadpool_params_default(n_threads);
         pool_ = matrix::cpu_function<decltype(&ggml_threadpool_new)>("ggml_threadpool_new")(&params);
-        jan_own_attention_allow(pool_, own);
+        jan_attention_of_pool(pool_, own, n_cut > 0 ? n_cut : n_threads);
         matrix::cpu_function<decltype(&ggml_backend_cpu_set_threadpool)>("ggml_backend_cpu_set_threadpool")(
             backend_.get(), pool_);
     }
     ~operation() {
-        jan_own_attention_allow(pool_, true);
+        jan_forget_pool(pool_);
         backend_.reset();
         matrix::cpu_function<decltype(&ggml_threadpool_free)>("ggml_threadpool_free")(pool_);
     }

@@ -20,7 +20,8 @@ double error_of(const std::vector<float> & found, const std::vector<double> & ex
     return std::sqrt(wrong / (all > 0 ? all : 1));
 }
 
-int n_different = 0;  // from upstream's, to the bit
+int n_different = 0;   // from upstream's, to the bit
+int n_other_sums = 0;  // by another cut, to the bit
 
 void check_shape(const shape & s, int n_threads, uint32_t seed) {
     const attention::numbers n(s, seed);
@@ -47,6 +48,24 @@ void check_shape(const shape & s, int n_threads, uint32_t seed) {
     n_different += ours.result() != theirs.result() ? 1 : 0;
 }
 
+// However many workers compute, the sums are those of the number that the work is cut for.
+void check_workers(const shape & s, uint32_t seed) {
+    constexpr int n_cut = 3;
+    const attention::numbers n(s, seed);
+    attention::operation all(s, true, n_cut, n_cut);
+    all.set(n);
+    all.compute();
+    for (const int n_workers : {1, 2}) {
+        attention::operation fewer(s, true, n_workers, n_cut), alone(s, true, n_workers);
+        for (attention::operation * one : {&fewer, &alone}) {
+            one->set(n);
+            one->compute();
+        }
+        CHECK(fewer.result() == all.result());
+        n_other_sums += alone.result() != all.result() ? 1 : 0;
+    }
+}
+
 void test_random_shapes() {
     std::mt19937 random(7);
     const auto one_of = [&](std::initializer_list<int64_t> from) {
@@ -69,6 +88,9 @@ void test_random_shapes() {
         s.sinks = random() % 6 == 0;
         s.masked = s.masked || s.max_bias > 0;
         check_shape(s, static_cast<int>(one_of({1, 2, 5})), i);
+        if (i % 5 == 0) {
+            check_workers(s, i);
+        }
     }
 }
 
@@ -96,5 +118,6 @@ int main(int argc, char ** argv) {
     test_random_shapes();
     test_all_heads_of_one_that_is_wide();
     CHECK(n_different > 150);  // else both were computed by one
+    CHECK(n_other_sums > 0);   // else nothing was shown
     CHECK_DONE();
 }

@@ -65,6 +65,7 @@ def test_an_error_inside_an_event_has_its_facts(random_model: Model) -> None:
         n_cells=256,
         n_ubatch=64,
         n_threads=1,
+        adapt_threads=True,
         poll=0,
         kv_mode=-1,
         cache_type=b"f16",

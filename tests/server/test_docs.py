@@ -45,7 +45,7 @@ def test_operation_ids_are_unique(alphabet_server: Running) -> None:
 
 def test_the_page_loads_only_from_here(alphabet_server: Running) -> None:
     page = alphabet_server.get("/api/swagger/index.html")
-    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert page.headers["content-type"].startswith("text/html")
     assert "default-src 'self'" in page.headers["content-security-policy"]
     assert "http" not in page.text.replace("http-equiv", "")
     loaded = re.findall(r'(?:src|href)="([^"]+)"', page.text)
@@ -57,13 +57,6 @@ def test_the_page_loads_only_from_here(alphabet_server: Running) -> None:
     assert alphabet_server.get("/api/swagger/..%2f..%2fapp.py").status_code == 404
 
 
-def test_the_page_is_found_by_its_folder(alphabet_server: Running) -> None:
-    for path in ("/api/swagger", "/api/swagger/"):
-        answer = alphabet_server.get(path, follow_redirects=True)
-        assert answer.url.path == "/api/swagger/index.html"
-        assert answer.status_code == 200
-
-
 def test_props_say_what_is_served(alphabet_server: Running) -> None:
     props: dict[str, Any] = alphabet_server.get("/props").json()
     assert props["model_alias"] == "alphabet"
@@ -72,6 +65,8 @@ def test_props_say_what_is_served(alphabet_server: Running) -> None:
     assert (told["n_ctx"], told["params"]["temperature"]) == (512, 0.8)
     facts = props["engine"]
     assert facts["n_threads"] >= 1
+    assert 0 <= facts["n_decode_workers"] <= facts["n_threads"]
+    assert 0 <= facts["n_prefill_workers"] <= facts["n_threads"]
     assert facts["flash_attention"] in {True, False}
     assert facts["cache_type"] == "f16"
     assert (props["bos_token"], props["eos_token"]) == ("<s>", "</s>")

@@ -250,3 +250,15 @@ def test_the_tokens_of_log_probabilities_are_the_text(
         start = 1 if "echo" in fields else 0  # the text's beginning has no text
         assert "".join(tokens[start:]) == choice["text"]
         assert len(tokens) == len(choice["logprobs"]["token_logprobs"])
+
+
+def test_deterministic_requests_reuse_nothing_and_say_the_same(random_server: Running) -> None:
+    def n_cached(answer: dict[str, Any]) -> int:
+        return int(answer["usage"]["prompt_tokens_details"]["cached_tokens"])
+
+    long = {"prompt": "abcdefgh" * 30, "max_tokens": 8, "logprobs": 3, "temperature": 1}
+    complete(random_server, **long)
+    assert n_cached(complete(random_server, **long)) > 0
+    first, again = (complete(random_server, **long, deterministic=True) for _ in range(2))
+    assert first["choices"] == again["choices"]
+    assert n_cached(first) == n_cached(again) == 0

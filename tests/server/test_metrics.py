@@ -52,6 +52,8 @@ def test_counters_count_and_histograms_agree_with_them(alphabet_server: Running)
     assert grown("jan:time_to_first_token_seconds_count") == 3
     assert grown("jan:time_to_first_token_seconds_bucket", le="+Inf") == 3
     assert grown("jan:e2e_request_latency_seconds_count") == 3
+    assert value(after, "jan:workers", passes="prefill") >= 1
+    assert value(after, "jan:workers", passes="decode") >= 1
 
 
 def test_a_gateway_made_for_another_server_finds_what_it_schedules_by(

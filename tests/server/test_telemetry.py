@@ -125,6 +125,7 @@ def test_the_pulse_is_heard_only_while_there_is_work(logged: io.StringIO) -> Non
     start_logging("human", "info", logged)
     keys = ("n_steps", "n_prompt_tokens", "n_cached_tokens", "n_decode_rows", "busy_s")
     idle = {**dict.fromkeys(keys, 0), "n_running": 0, "n_waiting": 0}
+    idle |= {"n_decode_workers": 1, "n_prefill_workers": 2}
     busy = {**idle, "n_steps": 1, "n_decode_rows": 7, "n_running": 3}
     readings = iter([None, idle, idle, busy, busy])
 
@@ -139,6 +140,7 @@ def test_the_pulse_is_heard_only_while_there_is_work(logged: io.StringIO) -> Non
     (line,) = logged.getvalue().splitlines()
     assert "3 running, 0 waiting" in line
     assert "7000 decoded" in line
+    assert "1 threads decode and 2 read prompts" in line
 
 
 def test_a_generation_without_a_token_has_no_first_one(logged: io.StringIO) -> None:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from typing import Any
-
-import msgspec
 
 from jan_engine import EngineError
 from jan_server.cli.answering import Ask, CannotAnswer, Message, Show
@@ -35,11 +32,9 @@ def local_answers(asked: argparse.Namespace) -> Generator[Ask]:
         except (ApiError, EngineError) as error:
             raise _cannot(error) from None
 
-        def ask(messages: Sequence[Message], show: Show) -> Mapping[str, Any]:
+        def ask(messages: Sequence[Message], show: Show) -> None:
             try:
-                return runner.run(
-                    _answer(served, asked, messages, show)
-                )  # Ctrl-C cancels it, no more
+                runner.run(_answer(served, asked, messages, show))  # Ctrl-C cancels it, no more
             except (ApiError, EngineError) as error:
                 raise _cannot(error) from None
 
@@ -57,7 +52,7 @@ async def _load(served: ServedModel) -> None:
 
 async def _answer(
     served: ServedModel, asked: argparse.Namespace, messages: Sequence[Message], show: Show
-) -> Mapping[str, Any]:
+) -> None:
     prompt = served.template.render(messages, enable_thinking=asked.think)
     fields = GenerationFields(temperature=asked.temperature, seed=asked.seed)
     sampling = sampling_of(fields, served, 0)
@@ -69,7 +64,6 @@ async def _answer(
                 show(delta.reasoning_content, delta.content)
     for delta in answer.finish():
         show(delta.reasoning_content, delta.content)
-    return msgspec.structs.asdict(sampling)
 
 
 def _cannot(error: ApiError | EngineError) -> CannotAnswer:

@@ -187,6 +187,7 @@ def generation_settings(
         "stop": request.stop,
         "ignore_eos": request.ignore_eos,
         "cache_prompt": request.cache_prompt,
+        "deterministic": request.deterministic,
         "post_sampling_probs": request.post_sampling_logprobs,
         "n_probs": n_probs,
         "n_indent": request.n_indent,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -13,7 +12,6 @@ from jan_server.library.progress import Progress
 
 __all__ = ["Feed", "ModelState"]
 
-_log = logging.getLogger("jan_server")
 _MOST_UNREAD = 256
 
 
@@ -32,8 +30,6 @@ class Feed:
         self._tell(ModelState(model_id, state))
 
     def tell_progress(self, progress: Progress) -> None:
-        if progress.state == "failed":  # often nobody waits for it
-            _log.warning("%s was not downloaded: %s", progress.source, progress.error)
         self._tell(progress)
 
     @contextmanager

@@ -101,6 +101,7 @@ class GenerationFields(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
     sse_ping_interval: Annotated[int, Meta(ge=-1, lt=2**31)] | None = None  # seconds; -1: none
     cache_prompt: bool | None = None
     cache_salt: Annotated[str, Meta(max_length=256)] | None = None
+    deterministic: bool | None = None  # equal requests get equal answers, at a price
     n_keep: Annotated[int, Meta(ge=-1)] | None = None
     id_slot: Annotated[int, Meta(ge=-1)] | None = None  # a hint: prefixes are found by content
     t_max_predict_ms: Annotated[int, Meta(ge=0)] | None = None
@@ -185,6 +186,7 @@ def engine_request(
         n_indent=fields.n_indent or 0,
         post_sampling_logprobs=bool(fields.post_sampling_probs),
         cache_prompt=fields.cache_prompt is not False,
+        deterministic=fields.deterministic is True,
         cache_salt=f"{tenant}/{fields.cache_salt}" if fields.cache_salt else tenant,
         caller=tenant,
         shift_context=shift_context,

@@ -245,6 +245,7 @@ class ServedModel:
             n_ctx=min(settings.ctx_size or n_ctx_train, n_ctx_train),
             n_ubatch=settings.ubatch_size,
             n_threads=settings.threads,
+            adapt_threads=settings.adapt_threads,
             cache_type=settings.cache_type,
             max_waiting=settings.max_queued_requests,
             speculation=settings.speculation,

@@ -36,15 +36,19 @@ def _tell(before: dict[str, Any], now: dict[str, Any], seconds: float) -> None:
         "cached_tokens_per_s": round(rate("n_cached_tokens"), 1),
         "decode_rows_per_s": round(rate("n_decode_rows"), 1),
         "busy": round(rate("busy_s"), 2),
+        "decode_workers": now["n_decode_workers"],
+        "prefill_workers": now["n_prefill_workers"],
     }
     _log.info(
         "%d running, %d waiting; per second %.0f prompt tokens, %.0f of them cached, "
-        "and %.0f decoded; busy %.0f %%",
+        "and %.0f decoded; busy %.0f %%, %d threads decode and %d read prompts",
         fields["running"],
         fields["waiting"],
         fields["prompt_tokens_per_s"] + fields["cached_tokens_per_s"],
         fields["cached_tokens_per_s"],
         fields["decode_rows_per_s"],
         fields["busy"] * 100,
+        fields["decode_workers"],
+        fields["prefill_workers"],
         extra={"fields": fields},
     )

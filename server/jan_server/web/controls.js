@@ -20,7 +20,7 @@ const FIELDS = [
   { name: "frequency_penalty", kind: "range", min: -2, max: 2, step: 0.1 },
   { name: "max_tokens", kind: "number", min: 1, step: 1, placeholder: "until it ends" },
   { name: "seed", kind: "number", min: 0, max: 4294967295, step: 1, placeholder: "by chance",
-    help: "The same seed makes the same draws again." },
+    help: "The same seed makes the same draws again. Rounding can still part two answers." },
   { name: "stop", label: "Stop texts", kind: "text", rows: 2, placeholder: "One per line" },
   { name: "thinking", label: "Let it think first", kind: "switch", usual: true },
   { name: "json", label: "Answer in JSON", kind: "switch", usual: false },

@@ -1,7 +1,7 @@
 """What there is to measure, by the names that dashboards know.
 
 Names are vLLM's under our own prefix. What a gateway schedules by comes under vLLM's too, so that
-one made for vLLM routes to us; some under llama-server's.
+one made for vLLM routes to us.
 """
 
 from __future__ import annotations
@@ -42,12 +42,6 @@ _ENGINE_HISTOGRAMS = {
     "iteration_tokens": ("rows_per_step", "Rows of a step."),
     "iteration_prompt_tokens": ("prefill_rows_per_step", "Rows of prompts in a step."),
 }
-_LLAMA_SERVERS = {  # as llama-server names them, for dashboards made for it
-    "prompt_tokens_total": ("n_prompt_tokens", "Prompt tokens read, without the cached."),
-    "n_decode_total": ("n_passes", "Passes through the model."),
-    "spec_decode_num_draft_tokens_total": ("n_drafted", "Tokens guessed ahead."),
-    "spec_decode_num_accepted_tokens_total": ("n_accepted", "Guesses that were right."),
-}
 _PREFIXES = ("jan", "vllm")
 
 
@@ -74,10 +68,6 @@ def _tell_engine(page: Page, served: ServedModel) -> None:
     _tell_tokens(page, stats)
     for name, (key, meaning) in _COUNTERS.items():
         page.counter(f"jan:{name}", stats[key], meaning)
-    for name, (key, meaning) in _LLAMA_SERVERS.items():
-        page.counter(f"llamacpp:{name}", stats[key], meaning)
-    page.gauge("llamacpp:requests_processing", stats["n_running"], "Sequences in the cache.")
-    page.gauge("llamacpp:requests_deferred", stats["n_waiting"], "Sequences that wait for it.")
     for name, (key, meaning) in _ENGINE_HISTOGRAMS.items():
         told = stats[key]
         page.histogram(f"jan:{name}", told["limits"], told["counts"], told["sum"], meaning)
@@ -104,6 +94,13 @@ def _tell_load(page: Page, stats: dict[str, Any], n_cells: int, n_queued: int) -
             num_gpu_blocks=str(n_cells),
         )
     page.gauge("jan:queued_prompt_tokens", n_queued, "Prompt tokens not read yet.")
+    for kind in ("decode", "prefill"):
+        page.gauge(
+            "jan:workers",
+            stats[f"n_{kind}_workers"],
+            "Threads that computed the last pass; fewer while neighbours hold cores.",
+            passes=kind,
+        )
     page.gauge(
         "jan:engine_heartbeat_age_seconds",
         stats["heartbeat_age_s"],
@@ -120,8 +117,11 @@ def _tell_tokens(page: Page, stats: dict[str, Any]) -> None:
 
 
 def _tell_tokens_of_requests(page: Page, meter: Meter) -> None:
-    for name in ("jan:generation_tokens_total", "llamacpp:tokens_predicted_total"):
-        page.counter(name, meter.generation_tokens.sum, "Tokens of ended sequences.")
+    page.counter(
+        "jan:generation_tokens_total",
+        meter.generation_tokens.sum,
+        "Tokens of ended sequences.",
+    )
 
 
 def _tell_requests(page: Page, meter: Meter) -> None:

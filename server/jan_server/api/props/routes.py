@@ -18,7 +18,9 @@ __all__ = ["props"]
 class EngineFacts(msgspec.Struct, kw_only=True):
     """What was left open to the engine, as it settled it."""
 
-    n_threads: int
+    n_threads: int  # that compute at most
+    n_decode_workers: int  # threads that computed the last pass of decoding streams; 0: none yet
+    n_prefill_workers: int  # and the last one with a prompt
     n_ubatch: int  # tokens of one forward pass
     flash_attention: bool | None  # None: llama.cpp decides, by the device
     flash_attention_because: str
@@ -36,8 +38,6 @@ class Props(msgspec.Struct, kw_only=True):
     bos_token: str
     eos_token: str
     build_info: str
-    modalities: dict[str, bool]
-    is_sleeping: bool = False  # a model that sleeps is not in memory, and its props are not told
     engine: EngineFacts | None  # None for a model that only makes vectors
 
 
@@ -60,7 +60,6 @@ async def props(pool: Models) -> Props:
         bos_token=text(vocab.bos),
         eos_token=text(vocab.eos),
         build_info=fingerprint(),
-        modalities={"vision": False, "audio": False},
         engine=_facts_of(served),
     )
 
@@ -81,8 +80,11 @@ def _facts_of(served: ServedModel) -> EngineFacts | None:
     if engine is None:
         return None
     kernel = engine.attention_kernel
+    stats = engine.stats()
     return EngineFacts(
         n_threads=engine.n_threads,
+        n_decode_workers=stats["n_decode_workers"],
+        n_prefill_workers=stats["n_prefill_workers"],
         n_ubatch=engine.options.n_ubatch,
         flash_attention=kernel.flash,
         flash_attention_because=str(kernel.reason),

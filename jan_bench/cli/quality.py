@@ -27,6 +27,9 @@ from jan_engine.errors import InvalidRequest
 __all__ = ["run"]
 
 
+_SAMPLING = "none: the text is read as it stands; tasks take the likeliest token unless they sample"
+
+
 def run(arguments: list[str], find_model: FindModel) -> int:
     asked = _parser().parse_intermixed_args(arguments)
     settings = _settings(asked)
@@ -64,7 +67,7 @@ def run(arguments: list[str], find_model: FindModel) -> int:
     told = _Progress(asked.progress or sys.stderr.isatty(), [side.name for side in sides])
     keep = Keep(path=asked.save_ref, hashed=asked.hashed) if asked.save_ref is not None else None
     reading = measure(text, reference, sides, told, keep)
-    flags = under.flags | {"n_threads": reading.n_threads}
+    flags = under.flags | {"n_threads": reading.n_threads, "sampling": _SAMPLING}
     under = msgspec.structs.replace(under, flags=flags)  # as it came to be
     rows = [
         msgspec.structs.replace(row, figures=figures)

@@ -30,8 +30,10 @@ from jan_server.api.models import routes as models
 from jan_server.api.playground import routes as playground
 from jan_server.api.props import routes as props
 from jan_server.api.rerank import routes as rerank
+from jan_server.api.responses import routes as responses
 from jan_server.api.slots import routes as slots
 from jan_server.api.tokens import routes as tokens
+from jan_server.deferral import DeferredAnswers
 from jan_server.entry import Entry
 from jan_server.inference.pool import Pool
 from jan_server.openapi import openapi_document
@@ -55,6 +57,7 @@ HANDLERS: list[Any] = [
     *native_routes.HANDLERS,
     chat.create_chat_completion,
     *chat_template.HANDLERS,
+    *responses.HANDLERS,
     messages.create_message,
     messages.count_message_tokens,
     embeddings.create_embedding,
@@ -99,6 +102,7 @@ def create_app(
 
 def create_routes(pool: Pool, *, on_loaded: Callable[[], None] = lambda: None) -> Litestar:
     """What comes after the entry: every slice's handlers."""
+    deferred = DeferredAnswers()
 
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncGenerator[None]:
@@ -111,6 +115,7 @@ def create_routes(pool: Pool, *, on_loaded: Callable[[], None] = lambda: None) -
             yield
         finally:
             await pool.close()
+            await deferred.close()
             await loading
 
     return Litestar(
@@ -120,7 +125,7 @@ def create_routes(pool: Pool, *, on_loaded: Callable[[], None] = lambda: None) -
         lifespan=[lifespan],
         openapi_config=None,
         request_max_body_size=pool.settings.max_body_mb * 1024 * 1024,
-        state=State({"settings": pool.settings}),
+        state=State({"settings": pool.settings, "deferred": deferred}),
         logging_config=None,
     )
 

@@ -73,7 +73,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = ""
     host: Annotated[str, Meta(description="address to listen on")] = "127.0.0.1"
-    port: Annotated[int, Meta(description="TCP port to listen on; 0: any", ge=0, le=65535)] = 1337
+    port: Annotated[
+        tuple[Annotated[int, Meta(ge=0, le=65535)], ...],
+        Meta(
+            description="TCP ports to listen on, as 1337 or 1337,8080,8000; 0: any (default: 1337)",
+            min_length=1,
+        ),
+    ] = (1337,)
     parallel: Annotated[
         int,
         Meta(
@@ -315,7 +321,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 1_000_000
     max_body_mb: Annotated[
         int, Meta(description="megabytes of the largest request; larger ones get a 413", ge=1)
-    ] = 64
+    ] = 16
+    max_connections: Annotated[
+        int,
+        Meta(
+            description="connections at once, as far as the system allows so many files; beyond "
+            "them those without a request give way",
+            ge=16,
+        ),
+    ] = 8192
     ping_s: Annotated[
         float,
         Meta(description="seconds of silence in a stream after which a comment is sent", gt=0),

@@ -7,12 +7,13 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable
+from typing import cast
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from jan_server.answers import SEND_BODY, send_error
-from jan_server.errors import ApiError, dialect_of
+from jan_server.errors import ANTHROPIC, ApiError, dialect_of
 from jan_server.ids import new_id
 from jan_server.paths import canonical
 from jan_server.security.browser import BrowserGuard
@@ -22,7 +23,8 @@ from jan_server.telemetry.record import Record, recorded
 
 __all__ = ["Entry"]
 
-_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+_ONCE = (b"host", b"origin", b"authorization", b"x-api-key", b"apikey", b"sec-fetch-site")
 _MOST_ID_BYTES = 128
 _MOST_HEADER_BYTES = 32 * 1024
 
@@ -55,6 +57,9 @@ class Entry:
             path=scope["path"],
             traceparent=received.get(b"traceparent", b"").decode("latin-1"),
         )
+        if scope["method"] == "HEAD":  # whatever is read by GET; uvicorn keeps the body to itself
+            scope = cast("HTTPScope", {**scope, "method": "GET"})
+            send = _head_only(send)
         recorded(record)
         self._observer.began()
         try:
@@ -62,10 +67,16 @@ class Entry:
         finally:
             if "path_template" in scope:  # the router found a handler
                 record.route = scope["path_template"]
-            for release in record.at_end:
-                release()
-            record.ended_s = time.monotonic()
-            self._observer.ended(record)
+            if record.goes_on is None:
+                self._end(record)
+            else:  # what is made for later counts, and holds its model, until it is there
+                record.goes_on.add_done_callback(lambda _: self._end(record))
+
+    def _end(self, record: Record) -> None:
+        for release in record.at_end:
+            release()
+        record.ended_s = time.monotonic()
+        self._observer.ended(record)
 
     async def _answer(
         self,
@@ -78,23 +89,27 @@ class Entry:
         state = scope["state"]
         state["request_id"] = record.request_id
         headers = {"X-Request-Id": record.request_id}
+        path = canonical(scope["path"])
+        dialect = dialect_of(path)
+        if dialect is ANTHROPIC:
+            headers["Request-Id"] = record.request_id
+        is_public = self._public.fullmatch(path) is not None
         try:
-            _check_size(scope["headers"])
-            headers |= self._browsers.check(received)
+            _check_headers(scope["headers"], received)
+            is_harmless = is_public and scope["method"] == "GET"
+            headers |= self._browsers.check(received, is_harmless=is_harmless)
             if scope["method"] == "OPTIONS" and b"access-control-request-method" in received:
-                headers |= self._browsers.preflight(_METHODS)
+                headers |= self._browsers.preflight(_METHODS, received)
                 record.status = 204
                 await _send_nothing(send, headers)
                 return
-            path = canonical(scope["path"])
             if path != scope["path"]:
                 scope["path"] = path
                 scope["raw_path"] = path.encode()
-            principal = ANONYMOUS if self._public.fullmatch(path) else self._keys.identify(received)
+            principal = ANONYMOUS if is_public else self._keys.identify(received)
         except ApiError as error:
             error.headers |= headers
             record.status = error.status
-            dialect = dialect_of(canonical(scope["path"]))
             await send_error(send, error, record.request_id, dialect)
             return
         state["principal"] = principal
@@ -123,13 +138,32 @@ def _request_id(headers: dict[bytes, bytes]) -> str:
     return new_id("req_")
 
 
-def _check_size(headers: Iterable[tuple[bytes, bytes]]) -> None:
+def _check_headers(headers: Iterable[tuple[bytes, bytes]], received: dict[bytes, bytes]) -> None:
+    """`received`: of those that came more than once the last."""
     if sum(len(name) + len(value) for name, value in headers) > _MOST_HEADER_BYTES:
         raise ApiError(431, "headers_too_large", "Headers are more than 32 KiB")
+    names = [name for name, _ in headers]
+    if len(received) == len(names):
+        return
+    for name in _ONCE:  # a proxy in front may have looked at the other one
+        if names.count(name) > 1:
+            message = f"The header {name.decode()} came more than once"
+            raise ApiError(400, "invalid_http", message)
 
 
 def _encoded(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
     return [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+
+
+def _head_only(send: Send) -> Send:
+    """Ends the answer with its headers."""
+
+    async def send_head(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await send(message)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    return send_head
 
 
 async def _send_nothing(send: Send, headers: dict[str, str]) -> None:

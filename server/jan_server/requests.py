@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 import litestar
@@ -14,17 +16,19 @@ from litestar.exceptions import HTTPException
 from jan_engine import EngineError
 from jan_server.body import Body, read_body, read_list
 from jan_server.config import Settings
+from jan_server.deferral import Accepted, DeferredAnswers, DeferredHead
 from jan_server.errors import OPENAI, ApiError, Dialect, dialect_of, from_engine
 from jan_server.foreign import ForeignFields
 from jan_server.inference.pool import Pool
 from jan_server.security.principal import Principal
-from jan_server.telemetry.record import note_ignored
+from jan_server.telemetry.record import current_record, note_ignored
 
 __all__ = [
     "HttpRequest",
     "Models",
     "Route",
     "RouteFacts",
+    "deferred_answer",
     "describe",
     "error_body",
     "explain",
@@ -92,6 +96,22 @@ def principal_of(request: HttpRequest) -> Principal:
     return principal
 
 
+def deferred_answer(
+    request: HttpRequest,
+    head: DeferredHead,
+    work: Callable[[], Awaitable[bytes]],
+    leave: Callable[[], None],
+) -> Accepted:
+    """The 202 of an answer that is made from now on and fetched later."""
+    answers: DeferredAnswers = request.app.state.deferred
+    tenant = principal_of(request).tenant
+    task = answers.add(head, tenant, work, leave, partial(explain, request))
+    record = current_record()
+    if record is not None:
+        record.goes_on = task
+    return Accepted(head)
+
+
 def request_id(request: HttpRequest) -> str:
     return str(request.scope["state"]["request_id"])
 
@@ -109,6 +129,8 @@ def explain(request: HttpRequest, error: Exception) -> ApiError:
         code, message = _BY_ROUTER[error.status_code]
         return ApiError(error.status_code, code, message, headers=error.headers)
     if isinstance(error, HTTPException) and error.detail == _LEFT_MIDWAY:
+        if request.scope["state"].get("timed_out"):  # the connection has told the caller
+            return ApiError(408, "request_timeout", "The rest of the request's body did not come")
         return ApiError(400, "incomplete_request", "The caller left in the middle of its request")
     _log.error("%s: unexpected", request_id(request), exc_info=error)
     message = "The server failed at this request; its log says how"

@@ -223,6 +223,7 @@ def test_csv_and_sqlite_have_every_figure(
     reference, row = csv.DictReader(io.StringIO(capsys.readouterr().out))
     report = json.loads(saved.read_text())
     assert report["circumstances"]["flags"]["n_threads"] >= 1  # what 0 came to
+    assert "none" in report["circumstances"]["flags"]["sampling"]
     figures = report["rows"][1]["figures"]
     assert row["quantization"] == "Q8_0"
     assert float(row["kl.mean.value"]) == figures["divergence"]["kl"]["mean"]["value"]

@@ -14,7 +14,7 @@ from jan_engine import LLM, EngineOptions
 from jan_engine.lm_eval import Scorer
 from tests import models
 from tests.clients.environments import program, ran
-from tests.server.running import Running, running
+from tests.server.running import running
 
 TASK = Path(__file__).parent / "lm_eval_task.yaml"
 CONTEXTS = ("once upon", "the quick brown fox", "lorem ipsum dolor sit amet")
@@ -27,7 +27,7 @@ class Asked(NamedTuple):
     args: tuple[Any, ...]
 
 
-def scores(server: Running, folder: Path, model: str, arguments: str) -> list[list[float]]:
+def scores(folder: Path, model: str, arguments: str) -> list[list[float]]:
     """Of each row and ending, as `lm_eval` writes them down."""
     rows = [{"query": text, "choices": ENDINGS, "label": 0} for text in CONTEXTS]
     (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
@@ -52,11 +52,22 @@ def bare_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return models.write_random(path, adds_bos=False)
 
 
-def test_scores_over_http_are_those_in_process(bare_path: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("model", "path", "further"),
+    [
+        (
+            "local-completions",
+            "/v1/completions",
+            ",model=bare,tokenizer_backend=remote,num_concurrent=4,max_length=256",
+        ),
+        ("gguf", "", ""),
+    ],
+)
+def test_scores_over_http_are_those_in_process(
+    model: str, path: str, further: str, bare_path: Path, tmp_path: Path
+) -> None:
     with running(Settings(model=str(bare_path), parallel=4, ctx_size=512, threads=1)) as server:
-        base = f"base_url={server.url}/v1/completions,model=bare"
-        remote = "tokenizer_backend=remote,num_concurrent=4,max_length=256"
-        over_http = scores(server, tmp_path, "local-completions", f"{base},{remote}")
+        over_http = scores(tmp_path, model, f"base_url={server.url}{path}{further}")
     asked = [Asked((context, f" {ending}")) for context in CONTEXTS for ending in ENDINGS]
     with LLM(bare_path, EngineOptions(n_parallel=4, n_ctx=512, n_threads=1)) as llm:
         in_process = [logprob for logprob, _ in Scorer(llm).loglikelihood(asked)]

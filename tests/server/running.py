@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import tempfile
 import threading
 import time
@@ -11,9 +12,10 @@ from typing import Any
 
 import httpx
 import msgspec
-import uvicorn
 from jan_server.app import create_app
 from jan_server.config import Settings
+from jan_server.connections.limits import ConnectionLimits
+from jan_server.connections.server import server_of
 from jan_server.inference.pool import Pool
 from jan_server.inference.served_model import ServedModel
 from jan_server.telemetry.observer import Observer
@@ -68,23 +70,22 @@ def read_frames(text: str) -> list[Any]:
 
 @contextmanager
 def running(
-    settings: Settings, *, wait: bool = True, observer: Observer | None = None
+    settings: Settings,
+    *,
+    wait: bool = True,
+    observer: Observer | None = None,
+    limits: ConnectionLimits | None = None,
 ) -> Generator[Running]:
     """`wait`: until the model is loaded."""
     home = tempfile.TemporaryDirectory()
     pool = Pool(msgspec.structs.replace(settings, home=settings.home or home.name))
     loaded = threading.Event()
-    config = uvicorn.Config(
-        create_app(pool, on_loaded=loaded.set, observer=observer),
-        port=0,
-        http="httptools",
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        timeout_graceful_shutdown=5,
+    app = create_app(pool, on_loaded=loaded.set, observer=observer)
+    server = server_of(
+        app, msgspec.structs.replace(pool.settings, shutdown_timeout=0), limits=limits
     )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
+    listening = socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=server.run, args=[[listening]])
     thread.start()
     try:
         while not server.started:
@@ -93,8 +94,7 @@ def running(
         if wait:
             assert loaded.wait(60)
             assert pool.failure is None
-        server_sockets = server.servers[0].sockets
-        with_client = Running(pool, server_sockets[0].getsockname()[1])
+        with_client = Running(pool, listening.getsockname()[1])
         with with_client.client:
             yield with_client
     finally:

@@ -189,7 +189,7 @@ def test_a_model_that_does_not_load_is_one_line(tmp_path: Path) -> None:
 def test_a_flag_wins_over_its_variable_and_that_over_the_default() -> None:
     environment = {"JAN_CTX_SIZE": "1000", "JAN_PARALLEL": "3", "JAN_API_KEY": "a,b"}
     settings = read_settings(["m.gguf", "-c", "2000", "--context-shift"], environment)
-    assert (settings.ctx_size, settings.parallel, settings.port) == (2000, 3, 1337)
+    assert (settings.ctx_size, settings.parallel, settings.port) == (2000, 3, (1337,))
     assert settings.api_key == ("a", "b")
     assert settings.context_shift
 
@@ -234,7 +234,7 @@ def test_a_file_of_settings_counts_least(tmp_path: Path) -> None:
     environment = {"JAN_HOME": str(tmp_path), "JAN_PARALLEL": "2", "LLAMA_ARG_PORT": "5"}
     assert read_settings(["--home", str(tmp_path)], {}).ctx_size == 1000
     settings, origins = settings_and_origins(["--no-ui"], environment)
-    assert (settings.ctx_size, settings.parallel, settings.port) == (1000, 2, 5)
+    assert (settings.ctx_size, settings.parallel, settings.port) == (1000, 2, (5,))
     assert (settings.models_dir, settings.ui) == (("/a", "/b"), False)
     assert origins == {
         "home": "JAN_HOME",

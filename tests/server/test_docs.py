@@ -45,7 +45,7 @@ def test_operation_ids_are_unique(alphabet_server: Running) -> None:
 
 def test_the_page_loads_only_from_here(alphabet_server: Running) -> None:
     page = alphabet_server.get("/api/swagger/index.html")
-    assert page.headers["content-type"].startswith("text/html")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert "default-src 'self'" in page.headers["content-security-policy"]
     assert "http" not in page.text.replace("http-equiv", "")
     loaded = re.findall(r'(?:src|href)="([^"]+)"', page.text)
@@ -55,6 +55,13 @@ def test_the_page_loads_only_from_here(alphabet_server: Running) -> None:
         assert asset.status_code == 200
         assert len(asset.content) > 50
     assert alphabet_server.get("/api/swagger/..%2f..%2fapp.py").status_code == 404
+
+
+def test_the_page_is_found_by_its_folder(alphabet_server: Running) -> None:
+    for path in ("/api/swagger", "/api/swagger/"):
+        answer = alphabet_server.get(path, follow_redirects=True)
+        assert answer.url.path == "/api/swagger/index.html"
+        assert answer.status_code == 200
 
 
 def test_props_say_what_is_served(alphabet_server: Running) -> None:

@@ -177,6 +177,20 @@ def test_vectors_have_llama_servers_shape(random_server: Running) -> None:
         assert size is None or norm == pytest.approx(size)
 
 
+def test_what_a_server_is_has_llama_servers_names(alphabet_server: Running) -> None:
+    told = alphabet_server.get("/props").json()
+    assert told["modalities"] == {"vision": False, "audio": False}
+    assert told["default_generation_settings"]["n_ctx"] == 512
+    assert (told["total_slots"], told["is_sleeping"]) == (4, False)
+    slots = alphabet_server.get("/slots").json()
+    assert [slot["id"] for slot in slots] == [0, 1, 2, 3]
+    assert slots[0].keys() >= {"id_task", "n_ctx", "speculative", "is_processing"}
+    metrics = alphabet_server.get("/metrics").text
+    for name in ("requests_processing", "requests_deferred", "prompt_tokens_total"):
+        assert f"\nllamacpp:{name}{{" in metrics
+    assert "\nllamacpp:tokens_predicted_total{" in metrics
+
+
 def test_llama_servers_paths_are_ours(alphabet_server: Running) -> None:
     assert alphabet_server.get("/models").json() == alphabet_server.get("/v1/models").json()
     for path in ("/reranking", "/v1/reranking"):

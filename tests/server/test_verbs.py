@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import signal
 from argparse import Namespace
 from collections.abc import Iterator
@@ -86,6 +87,7 @@ def test_run_asks_the_server_that_has_the_model(
     said = capsys.readouterr()
     assert said.out == "Hello!\n"
     assert "pieces per second" in said.err
+    assert "temperature 0.8, top_k 40, top_p 0.95, min_p 0.05, repeat_penalty 1.1\n" in said.err
     stdin.write("Hello?")
     stdin.seek(0)
     assert main(["run", "silent", "--url", silent_server.url]) == 0
@@ -102,6 +104,18 @@ def test_run_loads_the_model_where_no_server_has_it(
     capsys.readouterr()
     assert main(["run", "mine", "Hello?", "-t", "1", "-c", "256", "-n", "1", *NOBODY]) == 0
     assert capsys.readouterr().out == models.DEMO_WORDS[0] + "\n"
+
+
+def test_run_draws_as_the_model_is_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = models.write_random(tmp_path / "own.gguf", extra={"general.sampling.top_k": 9})
+    assert main(["pull", str(path), "--id", "own"]) == 0
+    assert main(["set", "own", "temperature=0.2"]) == 0
+    capsys.readouterr()
+    asked = ["run", "own", "Hi", "-t", "1", "-c", "256", "-n", "2", "--verbose", *NOBODY]
+    assert main(asked) == 0
+    assert "temperature 0.2, top_k 9, " in capsys.readouterr().err
+    assert main([*asked, "--temperature", "0"]) == 0
+    assert re.search(r"temperature 0, .* repeat_penalty 1\n", capsys.readouterr().err)
 
 
 def test_run_keeps_what_was_thought_from_a_program(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeAlias
@@ -15,7 +15,8 @@ __all__ = ["Ask", "CannotAnswer", "Message", "Show", "add_answer_flags", "answer
 
 Message: TypeAlias = dict[str, str]
 Show: TypeAlias = Callable[[str, str], None]  # what was thought, what was said
-Ask: TypeAlias = Callable[[Sequence[Message], Show], None]
+Settings: TypeAlias = Mapping[str, Any]  # how tokens were chosen; nothing where that is not told
+Ask: TypeAlias = Callable[[Sequence[Message], Show], Settings]
 
 
 class CannotAnswer(Exception):
@@ -81,7 +82,7 @@ def _has(live: Live, name: str) -> bool:
 
 def _ask_server(
     live: Live, asked: argparse.Namespace, messages: Sequence[Message], show: Show
-) -> None:
+) -> Settings:
     body: dict[str, Any] = {
         "model": asked.model,
         "messages": messages,
@@ -91,14 +92,17 @@ def _ask_server(
     body |= {"max_tokens": asked.max_tokens} if asked.max_tokens is not None else {}
     body |= {"temperature": asked.temperature} if asked.temperature is not None else {}
     body |= {"seed": asked.seed} if asked.seed is not None else {}
+    settings: Settings = {}
     try:
         for frame in live.events("/v1/chat/completions", body):
+            settings = frame.get("generation_settings", settings)
             for choice in frame.get("choices", ()):
                 delta = choice["delta"]
                 show(delta.get("reasoning_content") or "", delta.get("content") or "")
     except (NoServer, Refused) as error:
         is_busy = isinstance(error, NoServer) or error.status in (409, 503)
         raise CannotAnswer(str(error), 4 if is_busy else 1) from None
+    return settings
 
 
 def told(error: CannotAnswer) -> int:

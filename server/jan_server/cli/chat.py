@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -87,15 +88,16 @@ class _Conversation:
         )
         answer = PrintedAnswer(verbose=self._verbose)
         self._said.append({"role": "user", "content": text})
+        sampling: Mapping[str, object] = {}
         try:
-            self._ask([*before, *self._said], answer.show)
+            sampling = self._ask([*before, *self._said], answer.show)
         except CannotAnswer as error:
             self._said.pop()
             told(error)
             return
         except KeyboardInterrupt:
             pass
-        answer.end()
+        answer.end(sampling)
         self._said.append({"role": "assistant", "content": answer.text})
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
+
+import msgspec
 
 from jan_engine import EngineError
 from jan_server.cli.answering import Ask, CannotAnswer, Message, Show
@@ -32,9 +35,11 @@ def local_answers(asked: argparse.Namespace) -> Generator[Ask]:
         except (ApiError, EngineError) as error:
             raise _cannot(error) from None
 
-        def ask(messages: Sequence[Message], show: Show) -> None:
+        def ask(messages: Sequence[Message], show: Show) -> Mapping[str, Any]:
             try:
-                runner.run(_answer(served, asked, messages, show))  # Ctrl-C cancels it, no more
+                return runner.run(
+                    _answer(served, asked, messages, show)
+                )  # Ctrl-C cancels it, no more
             except (ApiError, EngineError) as error:
                 raise _cannot(error) from None
 
@@ -52,7 +57,7 @@ async def _load(served: ServedModel) -> None:
 
 async def _answer(
     served: ServedModel, asked: argparse.Namespace, messages: Sequence[Message], show: Show
-) -> None:
+) -> Mapping[str, Any]:
     prompt = served.template.render(messages, enable_thinking=asked.think)
     fields = GenerationFields(temperature=asked.temperature, seed=asked.seed)
     sampling = sampling_of(fields, served, 0)
@@ -64,6 +69,7 @@ async def _answer(
                 show(delta.reasoning_content, delta.content)
     for delta in answer.finish():
         show(delta.reasoning_content, delta.content)
+    return msgspec.structs.asdict(sampling)
 
 
 def _cannot(error: ApiError | EngineError) -> CannotAnswer:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from jan_server.cli.say import say
 
 __all__ = ["PrintedAnswer"]
+
+_SAMPLING = ("temperature", "top_k", "top_p", "min_p", "repeat_penalty")
 
 
 class PrintedAnswer:
@@ -33,10 +37,14 @@ class PrintedAnswer:
             self._said.append(said)
             print(said, end="", flush=True)
 
-    def end(self) -> None:
+    def end(self, sampling: Mapping[str, Any] | None = None) -> None:
+        """`sampling`: how tokens were chosen, where that is known."""
         print(flush=True)
         if self._verbose and self._first_s:
             waited_s = self._first_s - self._began_s
             took_s = time.monotonic() - self._first_s
             rate = (self._n_pieces - 1) / took_s if took_s > 0 else 0.0
             say(f"first after {waited_s:.2f} s, then {rate:.1f} pieces per second")
+            known = sampling or {}
+            if told := [f"{name} {known[name]:g}" for name in _SAMPLING if name in known]:
+                say(", ".join(told))

@@ -38,11 +38,11 @@ def run(arguments: list[str]) -> int:
     answer = PrintedAnswer(verbose=asked.verbose)
     try:
         with answering(asked) as ask:
-            ask(messages, answer.show)
+            sampling = ask(messages, answer.show)
     except CannotAnswer as error:
         return told(error)
     except BrokenPipeError:  # whoever read stdout has gone; so has the reason to go on
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    answer.end()
+    answer.end(sampling)
     return 0

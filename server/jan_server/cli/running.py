@@ -7,14 +7,13 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
-
-import uvicorn
+from collections.abc import Sequence
+from contextlib import suppress
 
 from jan_server.app import create_app
 from jan_server.cli.say import say
 from jan_server.cli.store import read_models
+from jan_server.connections.server import Server, server_of
 from jan_server.demo import DEMO_ID
 from jan_server.inference.pool import Pool
 from jan_server.security.key_file import KEY_FILE
@@ -24,60 +23,37 @@ from jan_server.telemetry.pulse import tell_pulse
 __all__ = ["run_server"]
 
 _PULSE_S = 10.0
-_GRACE_S = 5  # for connections to close once every request has ended
 
 
-class _Server(uvicorn.Server):
-    """uvicorn, with signals that are ours."""
-
-    @contextmanager
-    def capture_signals(self) -> Generator[None]:
-        yield
-
-
-def run_server(pool: Pool, listening: socket.socket, observer: Observer) -> None:
+def run_server(pool: Pool, listening: Sequence[socket.socket], observer: Observer) -> None:
     """Until a signal ends it, or the model does not load."""
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_run(pool, listening, observer))
 
 
-async def _run(pool: Pool, listening: socket.socket, observer: Observer) -> None:
+async def _run(pool: Pool, listening: Sequence[socket.socket], observer: Observer) -> None:
     settings = pool.settings
-    port = listening.getsockname()[1]
+    ports = [one.getsockname()[1] for one in listening]
 
     def on_loaded() -> None:
         if pool.failure is not None:
             server.should_exit = True
         else:
-            say(_banner(pool, port))
+            say(_banner(pool, ports))
 
-    config = uvicorn.Config(
-        create_app(pool, on_loaded=on_loaded, observer=observer),
-        http="httptools",
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,  # entry.py has its own
-        ssl_certfile=settings.ssl_certfile or None,
-        ssl_keyfile=settings.ssl_keyfile or None,
-        ssl_keyfile_password=settings.ssl_keyfile_password or None,
-        server_header=False,
-        timeout_keep_alive=60,
-        timeout_graceful_shutdown=int(settings.shutdown_timeout) + _GRACE_S,
-    )
-    server = _Server(config)
+    server = server_of(create_app(pool, on_loaded=on_loaded, observer=observer), settings)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     _end_on_signals(server, pool, observer)
     if pool.only is not None:
         say(f"loading {pool.only.served.path}")
     pulse = asyncio.create_task(tell_pulse(pool.stats, _PULSE_S))
     try:
-        await server.serve(sockets=[listening])
+        await server.serve(sockets=list(listening))
     finally:
         pulse.cancel()
 
 
-def _end_on_signals(server: uvicorn.Server, pool: Pool, observer: Observer) -> None:
+def _end_on_signals(server: Server, pool: Pool, observer: Observer) -> None:
     """The first lets requests come to their end for a while, the second ends them, the third us."""
     loop = asyncio.get_running_loop()
     n_signals = 0
@@ -120,13 +96,14 @@ def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
     return uvloop.Loop
 
 
-def _banner(pool: Pool, port: int) -> str:
+def _banner(pool: Pool, ports: Sequence[int]) -> str:
     settings = pool.settings
     scheme = "https" if settings.ssl_certfile else "http"
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    addresses = [f"{scheme}://{host}:{port}/v1" for port in ports]
     has_keys = settings.api_key or (pool.home / KEY_FILE).exists()
     key = "key required" if has_keys else "no key required"
-    return f"{_what_is_served(pool)}\n{scheme}://{host}:{port}/v1, {key}"
+    return f"{_what_is_served(pool)}\n{', '.join(addresses)}, {key}"
 
 
 def _what_is_served(pool: Pool) -> str:

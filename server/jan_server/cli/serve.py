@@ -11,6 +11,7 @@ from jan_server.cli.named import with_file
 from jan_server.cli.say import say
 from jan_server.cli.settings import read_settings
 from jan_server.config import Settings
+from jan_server.connections.files import raise_file_limit
 from jan_server.errors import ApiError
 from jan_server.inference.pool import Pool
 from jan_server.telemetry.log import start_logging
@@ -34,10 +35,11 @@ def run(arguments: list[str]) -> int:
         return _failed("otlp_endpoint: spans need the extra otel: pip install 'jan-engine[otel]'")
     if (why := _unreadable_certificate(settings)) is not None:
         return _failed(why)
+    raise_file_limit()
     try:
-        listening = _listen(settings.host, settings.port)
-    except OSError as error:
-        return _failed(_why_not(error, settings))
+        listening = _listen_on_all(settings)
+    except _CannotListen as error:
+        return _failed(str(error))
     pool = Pool(settings, with_demo=True)
     pool.begin()
     # The web packages take as long to import as a small model to load: side by side.
@@ -47,6 +49,22 @@ def run(arguments: list[str]) -> int:
     if observer.tracer is not None:
         observer.tracer.close()
     return _failed(str(pool.failure)) if pool.failure is not None else 0
+
+
+class _CannotListen(Exception):
+    """Says where, and why not."""
+
+
+def _listen_on_all(settings: Settings) -> list[socket.socket]:
+    listening: list[socket.socket] = []
+    for port in dict.fromkeys(settings.port):
+        try:
+            listening.append(_listen(settings.host, port))
+        except OSError as error:
+            for one in listening:
+                one.close()
+            raise _CannotListen(_why_not(error, settings.host, port)) from None
+    return listening
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -64,10 +82,10 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _why_not(error: OSError, settings: Settings) -> str:
+def _why_not(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"port {settings.port} on {settings.host} is in use; choose another with --port"
-    return f"cannot listen on {settings.host} port {settings.port}: {error.strerror}"
+        return f"port {port} on {host} is in use; choose another with --port"
+    return f"cannot listen on {host} port {port}: {error.strerror}"
 
 
 def _observer(settings: Settings) -> Observer:

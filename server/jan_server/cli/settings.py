@@ -22,6 +22,8 @@ from jan_server.security.key_file import KEY_FILE
 
 __all__ = ["read_settings", "settings_and_origins"]
 
+_COMMAS = {"port"}  # lists of which one text may have several
+
 
 def read_settings(arguments: list[str], environment: Mapping[str, str] = os.environ) -> Settings:
     """Exits with status 2 and one line for a value that cannot be."""
@@ -150,12 +152,20 @@ def _split(field: inspect.Field, variable: str | None) -> str | list[str] | None
 def _converted(given: dict[str, Any]) -> Settings:
     for field in msgspec.structs.fields(Settings):
         if field.name in given:
+            if field.name in _COMMAS:
+                given[field.name] = _between_commas(given[field.name])
             try:
                 given[field.name] = msgspec.convert(given[field.name], field.type, strict=False)
             except msgspec.ValidationError as error:
                 flag = "--" + field.name.replace("_", "-")
                 raise msgspec.ValidationError(f"{flag}: {error}") from None
     return Settings(**given)
+
+
+def _between_commas(given: object) -> list[object]:
+    """A number, a text with commas, or a list of these, as one list."""
+    parts = given if isinstance(given, list) else [given]
+    return [one for part in parts for one in (part.split(",") if isinstance(part, str) else [part])]
 
 
 def _fields() -> tuple[inspect.Field, ...]:

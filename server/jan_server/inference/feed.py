@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -12,6 +13,7 @@ from jan_server.library.progress import Progress
 
 __all__ = ["Feed", "ModelState"]
 
+_log = logging.getLogger("jan_server")
 _MOST_UNREAD = 256
 
 
@@ -30,6 +32,8 @@ class Feed:
         self._tell(ModelState(model_id, state))
 
     def tell_progress(self, progress: Progress) -> None:
+        if progress.state == "failed":  # often nobody waits for it
+            _log.warning("%s was not downloaded: %s", progress.source, progress.error)
         self._tell(progress)
 
     @contextmanager

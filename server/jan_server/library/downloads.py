@@ -6,6 +6,7 @@ import asyncio
 import errno
 import logging
 import threading
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
@@ -26,6 +27,8 @@ _log = logging.getLogger("jan_server")
 _TELL_S = 0.5
 _ASK_AGAIN_S = 0.5  # whether the other process that fetches the same is done
 _MOST_AT_ONCE = 3
+_FAILED_S = 3600.0  # that one which failed is shown
+_MOST_FAILED = 32
 
 
 class Download:
@@ -36,6 +39,7 @@ class Download:
         self.id = order.id or _likely_id(order)
         self.state: DownloadState = "looking"
         self.error: ApiError | None = None
+        self.failed_s = 0.0  # when, by the monotonic clock
         self.model: StoredModel | None = None  # once it is done
         self.sha256 = order.sha256  # that somebody wants; more may be known by whoever joins
         self.is_settled = False  # whatever is wanted of it from now on comes too late
@@ -86,17 +90,28 @@ class Downloads:
         self.store = store
         self._tell = tell
         self._running: dict[str, Download] = {}
+        self._failed: dict[str, Download] = {}  # the last ones, until they are tried again
         self._turn = asyncio.Semaphore(_MOST_AT_ONCE)
 
     def running(self) -> list[Download]:
         return list(self._running.values())
 
+    def failed(self) -> list[Download]:
+        """Those of late that nobody has tried again, for whoever asks what became of them."""
+        until_s = time.monotonic() - _FAILED_S
+        self._failed = {k: one for k, one in self._failed.items() if one.failed_s > until_s}
+        return list(self._failed.values())
+
     def find(self, name: str) -> Download | None:
-        """By the id it will have, or its source."""
-        for one in self._running.values():
+        """By the id it will have, or its source; one that failed if none runs."""
+        for one in [*self._running.values(), *self.failed()]:
             if name in (one.id, one.order.source.key, one.order.source.text):
                 return one
         return None
+
+    def forget(self, one: Download) -> None:
+        """Shows one that failed no more."""
+        self._failed.pop(one.order.source.key, None)
 
     def start(self, order: Order) -> Download:
         """That of the same source, if it runs. Raises 409 where it is to get another id or hash."""
@@ -111,6 +126,7 @@ class Downloads:
             there.sha256 = there.sha256 or order.sha256
             return there
         one = Download(order)
+        self._failed.pop(key, None)
         before = there.task if there is not None else None
         self._running[key] = one
         one.task = asyncio.create_task(self._run(key, one, before))
@@ -136,22 +152,13 @@ class Downloads:
             one.error = ApiError(409, "cancelled", "the download was cancelled")
             self._told(one, "cancelled")
         except ApiError as error:
-            one.error = error
-            self._told(one, "failed")
+            self._fail(key, one, error)
         except OSError as error:
-            why = error.strerror or str(error)
-            is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-            message = f"{one.order.source.text} cannot be kept: {why}"
-            one.error = (
-                ApiError(507, "disk_full", message)
-                if is_full
-                else ApiError(500, "write_failed", message)
-            )
-            self._told(one, "failed")
+            self._fail(key, one, _not_kept(one.order.source.text, error))
         except Exception:
             _log.exception("a download failed")
-            one.error = ApiError(500, "internal_error", "the download failed; the log says how")
-            self._told(one, "failed")
+            message = "the download failed; the log says how"
+            self._fail(key, one, ApiError(500, "internal_error", message))
         finally:
             if self._running.get(key) is one:
                 del self._running[key]
@@ -212,9 +219,24 @@ class Downloads:
         if await self.store.find(model_id) is not None:
             raise ApiError(409, "name_taken", f"id: '{model_id}' is another model's", param="id")
 
+    def _fail(self, key: str, one: Download, error: ApiError) -> None:
+        one.error, one.failed_s = error, time.monotonic()
+        if self._running.get(key) is one:
+            self._failed[key] = one
+            for oldest in list(self._failed)[:-_MOST_FAILED]:
+                del self._failed[oldest]
+        self._told(one, "failed")
+
     def _told(self, one: Download, state: DownloadState) -> None:
         one.state = state
         self._tell(one.progress())
+
+
+def _not_kept(name: str, error: OSError) -> ApiError:
+    message = f"{name} cannot be kept: {error.strerror or error}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        return ApiError(507, "disk_full", message)
+    return ApiError(500, "write_failed", message)
 
 
 def _other_hash(name: str, found: str, wanted: str) -> ApiError:

@@ -132,5 +132,6 @@ class KeyFile:
         write_whole(self.path, data, mode=0o600)
 
 
-def digest(key: str) -> bytes:
-    return hashlib.sha256(key.encode()).digest()
+def digest(key: str | bytes) -> bytes:
+    """A text's is that of its UTF-8."""
+    return hashlib.sha256(key.encode() if isinstance(key, str) else key).digest()

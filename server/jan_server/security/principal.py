@@ -56,13 +56,16 @@ class KeyRing:
         """Raises 401 for whoever shows no key, or a wrong one."""
         shown = _shown(headers)
         if not self.asks:
-            if any(key.startswith(OWN_KEY_PREFIX) for key in shown):
+            if any(key.startswith(OWN_KEY_PREFIX.encode()) for key in shown):
                 raise _refused("invalid_api_key", "There is no such API key")
             return ANONYMOUS
         if not shown:
             raise _refused("missing_credentials", "An API key is required")
         known = [*self._digests, *self._active()]
-        for one in map(digest, shown):
+        # Some clients write a key's letters in UTF-8, others in Latin-1.
+        for one in [
+            digest(spelling) for key in shown for spelling in {key, key.decode("latin-1").encode()}
+        ]:
             # Every key is compared, in a time that says nothing of how much was right.
             matches = [hmac.compare_digest(one, other) for other in known]
             if any(matches):
@@ -75,12 +78,12 @@ class KeyRing:
         return [bytes.fromhex(one.sha256) for one in records if one.status(now_s) == "active"]
 
 
-def _shown(headers: dict[bytes, bytes]) -> list[str]:
+def _shown(headers: dict[bytes, bytes]) -> list[bytes]:
     """Every credential of the request. An empty one counts as none."""
     kind, _, token = headers.get(b"authorization", b"").partition(b" ")
     bearer = token.strip() if kind.lower() == b"bearer" else b""
     keys = (bearer, headers.get(b"x-api-key", b"").strip(), headers.get(b"apikey", b"").strip())
-    return [key.decode("latin-1") for key in keys if key]
+    return [key for key in keys if key]
 
 
 def _refused(code: str, message: str) -> ApiError:

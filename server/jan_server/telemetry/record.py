@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -36,6 +37,7 @@ class Record(msgspec.Struct, kw_only=True):
     generated: list[Generated] = []
     ignored: list[str] = []  # fields of the request without effect, named in the answer's head
     at_end: list[Callable[[], None]] = []  # what the request holds until its last byte
+    goes_on: asyncio.Task[None] | None = None  # what is made after the last byte
     began_s: float = msgspec.field(default_factory=time.monotonic)
     ended_s: float = 0.0
 

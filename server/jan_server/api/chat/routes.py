@@ -13,10 +13,12 @@ from jan_server.api.chat.foreign import FOREIGN_CHAT
 from jan_server.api.chat.schemas import ChatCompletion, ChatRequest
 from jan_server.api.chat.service import begin
 from jan_server.api.chat.stream import stream_chat
+from jan_server.deferral import DeferredHead, prefers_async
 from jan_server.requests import (
     HttpRequest,
     Models,
     RouteFacts,
+    deferred_answer,
     describe,
     explain,
     principal_of,
@@ -40,6 +42,11 @@ async def create_chat_completion(body: RawBody, request: HttpRequest, pool: Mode
     """Answer a conversation."""
     asked = read(ChatRequest, body, request)
     job = await begin(asked, pool, principal_of(request))
+    if not asked.stream and prefers_async(request.scope["headers"]):
+        head = DeferredHead(
+            id=job.id, object="chat.completion", created=job.created, model=job.model_id
+        )
+        return deferred_answer(request, head, job.whole, job.choices.leave)
     if not asked.stream:
         return WholeAnswer(job.whole, job.choices.leave)
     return EventStream(

@@ -13,10 +13,12 @@ from jan_server.api.completions.foreign import FOREIGN_COMPLETION
 from jan_server.api.completions.schemas import Completion, CompletionRequest
 from jan_server.api.completions.service import begin
 from jan_server.api.completions.stream import stream_completion
+from jan_server.deferral import DeferredHead, prefers_async
 from jan_server.requests import (
     HttpRequest,
     Models,
     RouteFacts,
+    deferred_answer,
     describe,
     explain,
     principal_of,
@@ -40,6 +42,11 @@ async def create_completion(body: RawBody, request: HttpRequest, pool: Models) -
     """Continue one or several prompts."""
     asked = read(CompletionRequest, body, request)
     job = await begin(asked, pool, principal_of(request))
+    if not asked.stream and prefers_async(request.scope["headers"]):
+        head = DeferredHead(
+            id=job.id, object="text_completion", created=job.created, model=job.model_id
+        )
+        return deferred_answer(request, head, job.whole, job.choices.leave)
     if not asked.stream:
         return WholeAnswer(job.whole, job.choices.leave)
     return EventStream(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.resources import files
 
 from litestar import Response, get
@@ -63,7 +64,13 @@ async def swagger_doc(request: HttpRequest) -> Response[bytes]:
 @get("/api/swagger/index.html", opt=describe(_FACTS))
 async def swagger_page() -> Response[str]:
     """A page to read it and to try it."""
-    return Response(_PAGE, media_type="text/html; charset=utf-8", headers=_HEADERS)
+    return Response(_PAGE, media_type="text/html", headers=_HEADERS)
+
+
+@get("/api/swagger", opt=describe(_FACTS), status_code=308)
+async def swagger() -> Response[None]:
+    """The way to that page."""
+    return Response(None, status_code=308, headers={"Location": "/api/swagger/index.html"})
 
 
 @get("/api/swagger/{asset:str}", opt=describe(_FACTS))
@@ -73,8 +80,14 @@ async def swagger_asset(asset: FromPath[str]) -> Response[bytes]:
         return Response(_START.encode(), media_type="text/javascript", headers=_HEADERS)
     if asset not in _ASSETS:
         raise ApiError(404, "not_found", "There is nothing at this path")
+    return Response(_bundled(asset), media_type=_ASSETS[asset], headers=_HEADERS)
+
+
+@cache
+def _bundled(asset: str) -> bytes:
+    """One copy, however many readers are slow."""
     folder = next((files("swagger_ui_bundle") / "vendor").iterdir())
-    return Response((folder / asset).read_bytes(), media_type=_ASSETS[asset], headers=_HEADERS)
+    return (folder / asset).read_bytes()
 
 
-HANDLERS = [openapi_json, swagger_doc, swagger_page, swagger_asset]
+HANDLERS = [openapi_json, swagger_doc, swagger, swagger_page, swagger_asset]

@@ -1,7 +1,7 @@
 """What there is to measure, by the names that dashboards know.
 
 Names are vLLM's under our own prefix. What a gateway schedules by comes under vLLM's too, so that
-one made for vLLM routes to us.
+one made for vLLM routes to us; some under llama-server's.
 """
 
 from __future__ import annotations
@@ -42,6 +42,12 @@ _ENGINE_HISTOGRAMS = {
     "iteration_tokens": ("rows_per_step", "Rows of a step."),
     "iteration_prompt_tokens": ("prefill_rows_per_step", "Rows of prompts in a step."),
 }
+_LLAMA_SERVERS = {  # as llama-server names them, for dashboards made for it
+    "prompt_tokens_total": ("n_prompt_tokens", "Prompt tokens read, without the cached."),
+    "n_decode_total": ("n_passes", "Passes through the model."),
+    "spec_decode_num_draft_tokens_total": ("n_drafted", "Tokens guessed ahead."),
+    "spec_decode_num_accepted_tokens_total": ("n_accepted", "Guesses that were right."),
+}
 _PREFIXES = ("jan", "vllm")
 
 
@@ -68,6 +74,10 @@ def _tell_engine(page: Page, served: ServedModel) -> None:
     _tell_tokens(page, stats)
     for name, (key, meaning) in _COUNTERS.items():
         page.counter(f"jan:{name}", stats[key], meaning)
+    for name, (key, meaning) in _LLAMA_SERVERS.items():
+        page.counter(f"llamacpp:{name}", stats[key], meaning)
+    page.gauge("llamacpp:requests_processing", stats["n_running"], "Sequences in the cache.")
+    page.gauge("llamacpp:requests_deferred", stats["n_waiting"], "Sequences that wait for it.")
     for name, (key, meaning) in _ENGINE_HISTOGRAMS.items():
         told = stats[key]
         page.histogram(f"jan:{name}", told["limits"], told["counts"], told["sum"], meaning)
@@ -117,11 +127,8 @@ def _tell_tokens(page: Page, stats: dict[str, Any]) -> None:
 
 
 def _tell_tokens_of_requests(page: Page, meter: Meter) -> None:
-    page.counter(
-        "jan:generation_tokens_total",
-        meter.generation_tokens.sum,
-        "Tokens of ended sequences.",
-    )
+    for name in ("jan:generation_tokens_total", "llamacpp:tokens_predicted_total"):
+        page.counter(name, meter.generation_tokens.sum, "Tokens of ended sequences.")
 
 
 def _tell_requests(page: Page, meter: Meter) -> None:

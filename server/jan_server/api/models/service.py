@@ -43,7 +43,10 @@ async def all_models(pool: Pool, *, loaded: bool) -> ModelList:
         models = await library.models()
         await asyncio.to_thread(read_headers, models, library.root)
         infos = [info_of(model, library.root, pool) for model in models]
-        infos += [_downloading(one.progress()) for one in library.downloads.running()]
+        there = {info.id for info in infos}
+        downloads = library.downloads
+        failed = [one for one in downloads.failed() if one.id not in there]
+        infos += [_downloading(one.progress()) for one in (*downloads.running(), *failed)]
     if loaded:
         infos = [info for info in infos if (one := pool.resident(info.id)) and one.state == "ready"]
     first, last = (infos[0].id, infos[-1].id) if infos else (None, None)
@@ -58,7 +61,8 @@ async def model_named(pool: Pool, name: str) -> ModelInfo:
     model = await library.find(name)
     if model is None and (running := library.downloads.find(name)) is not None:
         info = _downloading(running.progress())
-        info.state = "not_downloaded"
+        if info.state != "failed":
+            info.state = "not_downloaded"
         return info
     model = model or await library.get(name)
     await asyncio.to_thread(read_headers, [model], library.root)
@@ -100,13 +104,18 @@ async def pull(pool: Pool, asked: PullRequest) -> ModelAction:
 
 
 async def remove(pool: Pool, name: str, *, force: bool) -> ModelDeleted:
-    """Out of memory, then off the disk; or the download that runs is cancelled. Raises 404, and 409
-    where requests hold it and it is not forced.
+    """Out of memory, then off the disk; or the download that runs is cancelled, or one that failed
+    forgotten. Raises 404, and 409 where requests hold it and it is not forced.
     """
     if pool.only is not None and name == pool.only.id:
         raise ApiError(409, "in_use", f"'{name}' is what this server was started to serve")
     library = await _library(pool, name)
-    if (running := library.downloads.find(name)) is not None:
+    running = library.downloads.find(name)
+    if running is not None and running.state == "failed":
+        library.downloads.forget(running)
+        if await library.find(name) is None:
+            return ModelDeleted(id=running.id)
+    elif running is not None:
         running.cancel()
         return ModelDeleted(id=running.id)
     model = await library.get(name)
@@ -158,8 +167,10 @@ class EventFeed:
         library = self._pool.library.opened
         with self._pool.feed.listening() as queue:
             await frames.emit(b": listening\n\n")
-            for one in library.downloads.running() if library is not None else ():
-                await frames.emit(frame(one.progress(), "download"))
+            downloads = None if library is None else library.downloads
+            if downloads is not None:
+                for one in (*downloads.running(), *downloads.failed()):
+                    await frames.emit(frame(one.progress(), "download"))
             try:
                 while True:
                     told = asyncio.ensure_future(queue.get())
@@ -201,6 +212,8 @@ async def _library(pool: Pool, name: str) -> Library:
 
 
 def _downloading(progress: Progress) -> ModelInfo:
+    """What is known of a model that is on its way, or did not come."""
+    why = {"error": progress.error, "code": progress.code or ""} if progress.error else {}
     return ModelInfo(
         id=progress.id,
         created=0,
@@ -213,10 +226,10 @@ def _downloading(progress: Progress) -> ModelInfo:
         author="",
         tags=[],
         size=progress.n_total or 0,
-        state="downloading",
+        state="failed" if progress.state == "failed" else "downloading",
         settings={},
         parameters={},
-        metadata={"n_bytes": str(progress.n_bytes), "engine": "llamacpp"},
+        metadata={"n_bytes": str(progress.n_bytes), "engine": "llamacpp", **why},
         assets=[],
     )
 

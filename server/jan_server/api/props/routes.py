@@ -38,6 +38,8 @@ class Props(msgspec.Struct, kw_only=True):
     bos_token: str
     eos_token: str
     build_info: str
+    modalities: dict[str, bool]
+    is_sleeping: bool = False  # a model that sleeps is not in memory, and its props are not told
     engine: EngineFacts | None  # None for a model that only makes vectors
 
 
@@ -60,6 +62,7 @@ async def props(pool: Models) -> Props:
         bos_token=text(vocab.bos),
         eos_token=text(vocab.eos),
         build_info=fingerprint(),
+        modalities={"vision": False, "audio": False},
         engine=_facts_of(served),
     )
 

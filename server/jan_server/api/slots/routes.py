@@ -18,7 +18,9 @@ class Slot(msgspec.Struct, kw_only=True):
     """
 
     id: int
+    id_task: int = -1  # none is told: requests are not bound to places
     n_ctx: int
+    speculative: bool
     is_processing: bool
 
 
@@ -30,4 +32,12 @@ async def slots(pool: Models, fail_on_no_slot: FromQuery[bool] = False) -> list[
     places = range(engine.core.n_parallel)
     if fail_on_no_slot and n_busy >= len(places):
         raise ApiError(503, "server_overloaded", "Every slot is busy", headers={"Retry-After": "1"})
-    return [Slot(id=i, n_ctx=engine.core.n_ctx, is_processing=i < n_busy) for i in places]
+    return [
+        Slot(
+            id=i,
+            n_ctx=engine.core.n_ctx,
+            speculative=engine.options.speculation,
+            is_processing=i < n_busy,
+        )
+        for i in places
+    ]

@@ -83,6 +83,14 @@ std::shared_ptr<model> model::load(const load_options & options, load_progress &
         new model(handle, options.vocab_only, options.matrix_kernels && options.repack));
 }
 
+model::model(llama_model * handle, bool vocab_only, bool own_kernels)
+    : handle_(handle), vocab_only_(vocab_only), own_kernels_(own_kernels) {
+    const llama_vocab * words = llama_model_get_vocab(handle);
+    if (llama_vocab_type(words) != LLAMA_VOCAB_TYPE_NONE) {
+        special_ = std::make_unique<special_tokens>(words);
+    }
+}
+
 std::shared_lock<std::shared_mutex> model::adapters_still() const {
     const std::lock_guard<std::mutex> turn(adapters_turn_);
     return std::shared_lock<std::shared_mutex>(adapters_);

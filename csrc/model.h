@@ -2,6 +2,7 @@
 // function may be called from any thread.
 #pragma once
 
+#include "special_tokens.h"
 #include "vocab.h"
 
 #include "llama.h"
@@ -57,7 +58,7 @@ class model {
     bool has_chat_template(const std::string & name) const;             // "" = the default one
     std::string chat_template(const std::string & name) const;
 
-    class vocab vocab() const { return jan::vocab(llama_model_get_vocab(handle_.get())); }
+    class vocab vocab() const { return jan::vocab(llama_model_get_vocab(handle_.get()), special_.get()); }
 
     llama_model * handle() const { return handle_.get(); }
 
@@ -80,10 +81,10 @@ class model {
         void operator()(llama_model * m) const { llama_model_free(m); }
     };
 
-    model(llama_model * handle, bool vocab_only, bool own_kernels)
-        : handle_(handle), vocab_only_(vocab_only), own_kernels_(own_kernels) {}
+    model(llama_model * handle, bool vocab_only, bool own_kernels);
 
     std::unique_ptr<llama_model, deleter> handle_;
+    std::unique_ptr<const special_tokens> special_;  // null without a vocabulary
     bool vocab_only_;
     bool own_kernels_;
     mutable std::atomic<bool> tried_out_[2]{};

@@ -2,8 +2,12 @@
 
 #include "abort_guard.h"
 #include "error.h"
+#include "special_tokens.h"
+#include "text_is_cut.h"
 
+#include <algorithm>
 #include <climits>
+#include <cstdlib>
 
 namespace jan {
 
@@ -23,6 +27,18 @@ const char * type_name(enum llama_vocab_type type) {
     }
     return "none";
 }
+
+// While alive, upstream looks for no special tokens on this thread.
+class cut_text {
+  public:
+    cut_text() : was_(jan_text_is_cut(true)) {}
+    ~cut_text() { jan_text_is_cut(was_); }
+    cut_text(const cut_text &) = delete;
+    cut_text & operator=(const cut_text &) = delete;
+
+  private:
+    const bool was_;
+};
 
 // Upstream's "how many would it have been" protocol: a negative result is the size needed.
 template <class Buffer, class Call> Buffer filled(size_t guess, const Call & call) {
@@ -61,9 +77,14 @@ vocab_facts vocab::facts() const {
     f.fim_sep = llama_vocab_fim_sep(handle_);
     f.adds_bos = llama_vocab_get_add_bos(handle_);
     f.adds_eos = llama_vocab_get_add_eos(handle_);
+    const bool drops_text = f.type == "wpm" || f.type == "ugm" || f.type == "none";
     for (token id = 0; id < f.n_tokens; ++id) {
         if (llama_vocab_is_eog(handle_, id)) {
             f.end_of_generation.push_back(id);
+        }
+        if (!drops_text) {  // unknown words, and whitespace that repeats
+            f.n_longest_bytes =
+                std::max(f.n_longest_bytes, std::abs(llama_token_to_piece(handle_, id, nullptr, 0, 0, true)));
         }
     }
     return f;
@@ -77,10 +98,49 @@ std::vector<token> vocab::tokenize(std::string_view text, bool add_special, bool
         throw error(errc::invalid_argument, "the text is too long to tokenise in one piece")
             .with("n_bytes", static_cast<int64_t>(text.size()));
     }
-    return filled<std::vector<token>>(text.size() + 2, [&](token * out, int32_t room) {
-        return llama_tokenize(handle_, text.data(), static_cast<int32_t>(text.size()), out, room, add_special,
-                              parse_special);
+    const abort_guard guard;
+    std::vector<token> out;
+    if (!special_) {
+        append(text, add_special, parse_special, out);
+        return out;
+    }
+    // What a text begins and ends with does not depend on the text. A WPM vocabulary is not asked.
+    std::vector<token> ends;
+    if (add_special) {
+        append({}, true, false, ends);
+    }
+    const bool begins = llama_vocab_type(handle_) == LLAMA_VOCAB_TYPE_WPM || llama_vocab_get_add_bos(handle_);
+    const size_t n_before = begins ? std::min<size_t>(ends.size(), 1) : 0;
+    out.assign(ends.begin(), ends.begin() + static_cast<ptrdiff_t>(n_before));
+    const cut_text cut;
+    special_->cut(text, parse_special, [&](const special_tokens::piece & piece) {
+        if (piece.id >= 0) {
+            out.push_back(piece.id);
+        } else {
+            // Each stretch by itself: upstream, too, begins anew behind a special token.
+            append(text.substr(piece.at, piece.n), false, parse_special, out);
+        }
     });
+    out.insert(out.end(), ends.begin() + static_cast<ptrdiff_t>(n_before), ends.end());
+    return out;
+}
+
+void vocab::append(std::string_view text, bool add_special, bool parse_special,
+                   std::vector<token> & out) const {
+    const size_t n_before = out.size();
+    const auto tokenize = [&](size_t room) {
+        out.resize(n_before + room);
+        return llama_tokenize(handle_, text.data(), static_cast<int32_t>(text.size()), out.data() + n_before,
+                              static_cast<int32_t>(room), add_special, parse_special);
+    };
+    int32_t n = tokenize(text.size() + 2);
+    if (n < 0 && n != INT32_MIN) {
+        n = tokenize(static_cast<size_t>(-static_cast<int64_t>(n)));
+    }
+    if (n < 0) {
+        throw error(errc::invalid_argument, "the text has more tokens than can be counted");
+    }
+    out.resize(n_before + static_cast<size_t>(n));
 }
 
 std::string vocab::detokenize(const std::vector<token> & tokens, bool remove_special,

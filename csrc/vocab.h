@@ -20,13 +20,19 @@ struct vocab_facts {
     token bos, eos, eot, sep, nl, pad, mask;                     // -1 = none
     token fim_pre, fim_suf, fim_mid, fim_pad, fim_rep, fim_sep;  // -1 = none
     bool adds_bos, adds_eos;
+    int n_longest_bytes;  // of what one token may stand for in a text; 0 = of any number
     std::vector<token> end_of_generation;
 };
+
+class special_tokens;
 
 // A view: valid while the model that gave it is alive.
 class vocab {
   public:
-    explicit vocab(const llama_vocab * handle) : handle_(handle) {}
+    // Without `special` upstream looks for special tokens itself, in time that grows with the square of
+    // their number.
+    explicit vocab(const llama_vocab * handle, const special_tokens * special = nullptr)
+        : handle_(handle), special_(special) {}
 
     vocab_facts facts() const;
 
@@ -48,8 +54,10 @@ class vocab {
 
   private:
     void require_token(token id) const;
+    void append(std::string_view text, bool add_special, bool parse_special, std::vector<token> & out) const;
 
     const llama_vocab * handle_;
+    const special_tokens * special_;
 };
 
 }  // namespace jan

@@ -103,6 +103,7 @@ cdef extern from "vocab.h" namespace "jan" nogil:
         token fim_sep
         bool adds_bos
         bool adds_eos
+        int n_longest_bytes
         vector[token] end_of_generation
 
     cdef cppclass vocab:

@@ -209,6 +209,7 @@ cdef class Model:
             "fim_sep": f.fim_sep,
             "adds_bos": f.adds_bos,
             "adds_eos": f.adds_eos,
+            "n_longest_bytes": f.n_longest_bytes,
             "end_of_generation": f.end_of_generation,
         }
 

@@ -58,6 +58,7 @@ class VocabFacts(msgspec.Struct, frozen=True, kw_only=True):
     fim_sep: int
     adds_bos: bool
     adds_eos: bool
+    n_longest_bytes: int  # that one token may stand for in a text; 0: any number
     end_of_generation: list[int]
 
 

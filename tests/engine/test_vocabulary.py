@@ -84,6 +84,13 @@ def test_facts_of_the_vocabulary(alphabet: Model) -> None:
     assert not facts.adds_eos
     assert facts.end_of_generation == [models.EOS]
     assert facts.fim_pre == -1
+    assert facts.n_longest_bytes == len("</s>")
+
+
+def test_where_words_may_vanish_no_number_of_bytes_is_the_longest() -> None:
+    folder = ROOT / "vendor/llama.cpp/tree/models"
+    assert Model(folder / "ggml-vocab-bert-bge.gguf", vocab_only=True).vocab.n_longest_bytes == 0
+    assert Model(folder / "ggml-vocab-gpt-2.gguf", vocab_only=True).vocab.n_longest_bytes >= 64
 
 
 def test_threads_tokenise_one_model_at_once(alphabet: Model) -> None:

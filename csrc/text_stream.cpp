@@ -117,10 +117,7 @@ std::string_view text_stream::take() {
 }
 
 void text_stream::finish() {
-    if (!stopped_ && !raw_.empty()) {
-        text_.append(replacement);
-        raw_.clear();
-    }
+    raw_.clear();
     n_ready_ = text_.size();
 }
 

@@ -21,7 +21,8 @@ class text_stream {
     // The bytes that became safe since the last call. Valid until the next call of add().
     std::string_view take();
 
-    // No more tokens come: everything held back is shown, an unfinished code point as U+FFFD.
+    // No more tokens come: everything held back is shown, but for the beginning of a code point whose
+    // rest never came. It stands for no character.
     void finish();
 
     bool stopped() const { return stopped_; }

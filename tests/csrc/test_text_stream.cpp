@@ -113,14 +113,16 @@ void test_no_part_of_a_stop_is_ever_shown() {
     CHECK(stream.stop_found() == "STOP");
 }
 
-void test_unfinished_bytes_are_replaced_once() {
+void test_bytes_of_no_character_are_replaced_and_half_a_one_at_the_end_is_dropped() {
     const auto repaired = [](const char * bytes) {
         text_stream stream({});
         stream.add(bytes);
         stream.finish();
         return std::string(stream.take());
     };
-    CHECK(repaired("a\xE2\x82") == "a\xEF\xBF\xBD");
+    CHECK(repaired("a\xE2\x82") == "a");
+    CHECK(repaired("\xF0\x9F\x98\x8A\xF0\x9F\x98") == "\xF0\x9F\x98\x8A");
+    CHECK(repaired("\xE2\x82x\xE2\x82") == "\xEF\xBF\xBDx");
     CHECK(repaired("\xC0\xAF") == "\xEF\xBF\xBD\xEF\xBF\xBD");
     CHECK(repaired("\xED\xA0\x80") == "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");  // half of a surrogate pair
     CHECK(repaired("\xF4\x8F\xBF\xBF") == "\xF4\x8F\xBF\xBF");
@@ -131,6 +133,6 @@ void test_unfinished_bytes_are_replaced_once() {
 int main() {
     test_any_pieces_give_the_same_text();
     test_no_part_of_a_stop_is_ever_shown();
-    test_unfinished_bytes_are_replaced_once();
+    test_bytes_of_no_character_are_replaced_and_half_a_one_at_the_end_is_dropped();
     CHECK_DONE();
 }

@@ -33,7 +33,8 @@ if(MSVC)
     target_compile_options(jan_common PRIVATE /Gy)
 else()
     target_compile_options(jan_common PRIVATE -ffunction-sections -fdata-sections
-        -include${CMAKE_CURRENT_SOURCE_DIR}/template_budget.h)
+        -include${CMAKE_CURRENT_SOURCE_DIR}/template_budget.h
+        -include${CMAKE_CURRENT_SOURCE_DIR}/local_time.h)
     set_source_files_properties(${common}/jinja/runtime.cpp ${common}/jinja/value.cpp PROPERTIES
         COMPILE_OPTIONS "-include${CMAKE_CURRENT_SOURCE_DIR}/jinja_hooks.h")
     # It prints its one warning to stderr, in the caller's words.

@@ -13,6 +13,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from jan_server.answers import SEND_BODY, send_error
+from jan_server.caller import called
 from jan_server.errors import ANTHROPIC, ApiError, dialect_of
 from jan_server.ids import new_id
 from jan_server.paths import canonical
@@ -61,6 +62,7 @@ class Entry:
             scope = cast("HTTPScope", {**scope, "method": "GET"})
             send = _head_only(send)
         recorded(record)
+        called(receive)
         self._observer.began()
         try:
             await self._answer(scope, receive, send, received, record)

@@ -14,6 +14,7 @@ from litestar.di import NamedDependency
 from litestar.exceptions import HTTPException
 
 from jan_engine import EngineError
+from jan_server.answers import CallerGone
 from jan_server.body import Body, read_body, read_list
 from jan_server.config import Settings
 from jan_server.deferral import Accepted, DeferredAnswers, DeferredHead
@@ -75,6 +76,7 @@ def describe(facts: RouteFacts) -> dict[str, Any]:
 
 def read(kind: type[Body], raw: bytes, request: HttpRequest) -> Body:
     """The body. What of the request has no effect is named in the answer's head."""
+    _note_size(raw)
     facts: RouteFacts | None = request.route_handler.opt.get("facts")
     foreign = facts.foreign if facts is not None else {}
     found, ignored = read_body(kind, raw, wrong_value=_wrong_value(request), foreign=foreign)
@@ -88,6 +90,7 @@ def read(kind: type[Body], raw: bytes, request: HttpRequest) -> Body:
 
 
 def read_all(kind: type[Body], raw: bytes, request: HttpRequest) -> list[Body]:
+    _note_size(raw)
     return read_list(kind, raw, wrong_value=_wrong_value(request))
 
 
@@ -120,6 +123,8 @@ def explain(request: HttpRequest, error: Exception) -> ApiError:
     """The error as a caller may see it. What is our fault is logged, and told in general terms."""
     if isinstance(error, ApiError):
         return error
+    if isinstance(error, CallerGone):
+        return _left()
     if isinstance(error, EngineError):
         shown = from_engine(error, wrong_value=_wrong_value(request))
         if shown.status >= 500 and shown.code == "internal_error":
@@ -131,13 +136,20 @@ def explain(request: HttpRequest, error: Exception) -> ApiError:
     if isinstance(error, HTTPException) and error.detail == _LEFT_MIDWAY:
         if request.scope["state"].get("timed_out"):  # the connection has told the caller
             return ApiError(408, "request_timeout", "The rest of the request's body did not come")
-        return ApiError(400, "incomplete_request", "The caller left in the middle of its request")
+        return _left()
     _log.error("%s: unexpected", request_id(request), exc_info=error)
     message = "The server failed at this request; its log says how"
     return ApiError(500, "internal_error", message)
 
 
 _QUERIES = {"referrer", "envelope"}  # of the contract, and not there yet
+
+
+def _left() -> ApiError:
+    """Nobody reads it; the log has its code."""
+    return ApiError(400, "incomplete_request", "The caller left in the middle of its request")
+
+
 _LEFT_MIDWAY = "client disconnected prematurely"  # Litestar's word for it, as a 500
 _BY_ROUTER = {
     400: ("invalid_parameter", "The request's path or query is not understood"),
@@ -153,6 +165,11 @@ def error_body(request: HttpRequest, error: ApiError) -> bytes:
         return dialect_of(request.url.path).envelope(error, request_id(request))
     facts: RouteFacts | None = request.route_handler.opt.get("facts")
     return (facts.dialect if facts else OPENAI).envelope(error, request_id(request))
+
+
+def _note_size(raw: bytes) -> None:
+    if (record := current_record()) is not None:
+        record.n_body_bytes = len(raw)
 
 
 def _wrong_value(request: HttpRequest) -> int:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import logging
+import os
 import socket
 import ssl
+import sys
 
 from jan_engine import build_info
 from jan_server.cli.named import with_file
@@ -48,7 +51,14 @@ def run(arguments: list[str]) -> int:
     run_server(pool, listening, observer)
     if observer.tracer is not None:
         observer.tracer.close()
-    return _failed(str(pool.failure)) if pool.failure is not None else 0
+    status = _failed(str(pool.failure)) if pool.failure is not None else 0
+    if pool.text_work.is_busy:
+        # With a text that nobody waits for: it would go on in libraries that are being torn down.
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    return status
 
 
 class _CannotListen(Exception):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,6 +17,7 @@ from jan_engine import (
 )
 from jan_server.errors import ApiError
 from jan_server.inference.served_model import ServedModel
+from jan_server.telemetry.record import current_record
 
 __all__ = ["Conversation", "ReadyChat", "prepare"]
 
@@ -63,17 +64,27 @@ async def prepare(
     served: ServedModel,
     *,
     constraint: tuple[str, Constraint] | None = None,
+    may_be_longer: bool = False,
 ) -> ReadyChat:
-    """On another thread: a long conversation takes milliseconds, a schema up to a second.
+    """On a thread for texts: a long conversation takes milliseconds, a schema up to a second.
 
-    `constraint` is the caller's own and the field it came in. Raises InvalidRequest, its message
-    beginning with the field, or ApiError.
+    `constraint` is the caller's own and the field it came in. `may_be_longer`: than the context,
+    since it is only counted or will be cut. Raises InvalidRequest, its message beginning with the
+    field, or ApiError.
     """
-    return await asyncio.to_thread(_prepare, conversation, served, constraint)
+    work = partial(_prepare, conversation, served, constraint, may_be_longer=may_be_longer)
+    is_slow = bool(constraint or conversation.tools or conversation.json_schema)
+    record = current_record()
+    n_bytes = record.n_body_bytes if record else 0
+    return await served.text_work.run(work, n_bytes, is_slow=is_slow)
 
 
 def _prepare(
-    conversation: Conversation, served: ServedModel, own: tuple[str, Constraint] | None
+    conversation: Conversation,
+    served: ServedModel,
+    own: tuple[str, Constraint] | None,
+    *,
+    may_be_longer: bool,
 ) -> ReadyChat:
     model, engine = served.model, served.engine
     prompt = served.template.render(
@@ -89,6 +100,7 @@ def _prepare(
         continue_final_message=conversation.continue_final_message,
         add_generation_prompt=conversation.add_generation_prompt,
     )
+    served.refuse_what_cannot_fit("messages", prompt.text, is_cut=may_be_longer)
     must_call = bool(conversation.tools) and conversation.tool_choice not in ("auto", "none")
     if must_call and not prompt.grammar:
         raise _wrong("tool_choice", "the model's template knows no tools", "unsupported_feature")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 from typing import Any, cast
 
 import msgspec
 
 from jan_engine import (
-    AsyncEngine,
     Choices,
     CompiledConstraint,
     Constraint,
@@ -19,6 +18,7 @@ from jan_engine import (
 )
 from jan_server.errors import ApiError
 from jan_server.inference.generation import GenerationFields
+from jan_server.inference.served_model import ServedModel
 
 __all__ = ["asked_constraint", "compiled_constraint"]
 
@@ -34,14 +34,16 @@ _STRUCTURED_REFUSED = {
 
 
 async def compiled_constraint(
-    fields: GenerationFields, engine: AsyncEngine
+    fields: GenerationFields, served: ServedModel
 ) -> CompiledConstraint | None:
-    """On another thread, since it may take a second. Raises 400 for one that cannot be."""
+    """On a thread for texts, since it may take a second. Raises 400 for one that cannot be."""
     name, constraint = asked_constraint(fields)
     if constraint is None:
         return None
     try:
-        return await asyncio.to_thread(engine.compile, constraint)
+        return await served.text_work.run(
+            partial(served.engine.compile, constraint), 0, is_slow=True
+        )
     except InvalidRequest as error:
         raise _wrong(name, str(error)) from None
 

@@ -23,6 +23,7 @@ from jan_server.inference.load_errors import given_up, load_failure, still_loadi
 from jan_server.inference.resident import Resident, own_settings
 from jan_server.inference.room import Room, planned_bytes, who_may_go
 from jan_server.inference.served_model import ServedModel
+from jan_server.inference.text_work import TextWork
 from jan_server.library.lazy import LazyLibrary
 from jan_server.library.records import StoredModel
 from jan_server.telemetry.record import current_record
@@ -41,6 +42,7 @@ class Pool:
         self.feed = Feed()
         self.home = home_of(settings.home)
         self.library = LazyLibrary(self.home, self.feed.tell_progress, with_demo=with_demo)
+        self.text_work = TextWork(settings.max_queued_requests)
         self.draining = False
         self._is_open = False  # the library is, and what is pinned is in memory
         self.started_s = time.time()
@@ -55,7 +57,7 @@ class Pool:
         self._ending: set[asyncio.Task[None]] = set()
         self.only: Resident | None = None  # of a server that was given one file
         if settings.model:
-            self.only = Resident(settings, pinned=True, own={})
+            self.only = Resident(settings, self.text_work, pinned=True, own={})
             self._residents[self.only.id] = self.only
 
     @property
@@ -119,6 +121,7 @@ class Pool:
     async def close(self) -> None:
         """End every request and every load there is. May be called again."""
         self.drain()
+        self.text_work.close()
         self._changed.set()
         for one in self.residents():
             if one.expiry is not None:
@@ -255,7 +258,7 @@ class Pool:
         return self._add(settings, own, pinned=pinned)
 
     def _add(self, settings: Settings, own: dict[str, Any], *, pinned: bool) -> Resident:
-        resident = Resident(settings, pinned=pinned, own=own)
+        resident = Resident(settings, self.text_work, pinned=pinned, own=own)
         self._residents[resident.id] = resident
         if self.only is not None:
             self.only = resident

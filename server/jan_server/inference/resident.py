@@ -10,6 +10,7 @@ import msgspec
 
 from jan_server.config import OF_A_MODEL, SAMPLING, Settings
 from jan_server.inference.served_model import ServedModel
+from jan_server.inference.text_work import TextWork
 
 __all__ = ["Resident", "ResidentState", "own_settings"]
 
@@ -19,9 +20,11 @@ ResidentState = Literal["waiting", "loading", "ready", "stopping", "failed"]
 class Resident:
     """Belongs to the event loop. Whoever uses it holds it meanwhile."""
 
-    def __init__(self, settings: Settings, *, pinned: bool, own: dict[str, Any]) -> None:
+    def __init__(
+        self, settings: Settings, text_work: TextWork, *, pinned: bool, own: dict[str, Any]
+    ) -> None:
         """`own`: what of the settings is this model's alone."""
-        self.served = ServedModel(settings)
+        self.served = ServedModel(settings, text_work)
         self.own = own
         self.pinned = pinned
         self.state: ResidentState = "waiting"

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,9 @@ from jan_server.inference.sampling_defaults import (
     file_sampling,
     sampling_defaults,
 )
+from jan_server.inference.text_work import TextWork
 
-__all__ = ["ServedModel"]
+__all__ = ["MOST_COUNTED_BYTES", "ServedModel"]
 
 _log = logging.getLogger("jan_server")
 _HEARTBEAT_S = 30.0  # a step of the slowest machine is shorter
@@ -43,14 +45,20 @@ _POOLING = {
     "cls": Pooling.FIRST,
     "last": Pooling.LAST,
 }
+MOST_COUNTED_BYTES = 4 << 20  # tokenising takes up to seventy times the memory of the text
 _LONG_TEXT = 8192  # characters; what takes longer to tokenise goes to a thread
+# Of vocabularies where one token may stand for any number of bytes.
+_WORD_BYTES = 256
+_SHORT_OF_ANY = 1 << 20
 
 
 class ServedModel:
     """Everything that handlers need of the engine. Belongs to the event loop it was loaded on."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, text_work: TextWork | None = None) -> None:
+        """`text_work`: threads that it shares with others."""
         self.settings = settings
+        self.text_work = text_work or TextWork(settings.max_queued_requests)
         self.path = Path(settings.model)
         self.id = settings.alias or self.path.name.removesuffix(".gguf")
         self.failure: Exception | None = None
@@ -184,13 +192,35 @@ class ServedModel:
         self._embedders = {}
         await asyncio.to_thread(held.clear)  # unmapping gigabytes takes its time
 
+    def refuse_what_cannot_fit(self, field: str, text: str, *, is_cut: bool = False) -> None:
+        """Raises 400 where a text has more bytes than the context's tokens can have. What is left
+        is tokenised and counted. `is_cut`: it may be longer, since only a part of it is read, or
+        none; then 413 where it is too large even to count its tokens.
+        """
+        if is_cut:
+            if len(text) > MOST_COUNTED_BYTES:
+                message = (
+                    f"{field}: more than {MOST_COUNTED_BYTES >> 20} MiB to count the tokens of"
+                )
+                raise ApiError(413, "request_too_large", message, param=field)
+            return
+        longest = self.model.vocab.n_longest_bytes
+        most = self.n_ctx * longest if longest else max(self.n_ctx * _WORD_BYTES, _SHORT_OF_ANY)
+        n_bytes = len(text) if len(text) > most else len(text.encode(errors="surrogatepass"))
+        if n_bytes > most:
+            raise ApiError(
+                400,
+                "context_length_exceeded",
+                f"{field}: a text of at least {n_bytes} bytes does not fit a context of "
+                f"{self.n_ctx} tokens",
+                param=field,
+            )
+
     async def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> list[int]:
-        model = self.model
-        if len(text) < _LONG_TEXT:
-            return model.tokenize(text, add_special=add_special, parse_special=parse_special)
-        return await asyncio.to_thread(
-            model.tokenize, text, add_special=add_special, parse_special=parse_special
+        work = partial(
+            self.model.tokenize, text, add_special=add_special, parse_special=parse_special
         )
+        return work() if len(text) < _LONG_TEXT else await self.text_work.run(work, len(text))
 
     @property
     def pooling(self) -> Pooling:
@@ -236,6 +266,7 @@ class ServedModel:
             matrix_kernels=settings.jan_kernels,
             on_progress=self._stop_if_given_up,
         )
+        _ = model.vocab  # looks at every token once: here, not at the first request
         self._template = self._read_template(model)
         self._sampling = sampling_defaults(settings, file_sampling(model.header.metadata))
         self.adapters.open(model, settings.lora, apply=not settings.lora_init_without_apply)

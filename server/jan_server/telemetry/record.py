@@ -33,6 +33,7 @@ class Record(msgspec.Struct, kw_only=True):
     traceparent: str = ""  # of the caller's trace
     route: str = ""  # the path with its parameters unfilled; "" for no route of ours
     status: int = 0  # 0: the caller left before there was one
+    n_body_bytes: int = 0
     n_choices: int = 0  # sequences that were submitted
     generated: list[Generated] = []
     ignored: list[str] = []  # fields of the request without effect, named in the answer's head

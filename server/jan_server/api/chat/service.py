@@ -95,7 +95,8 @@ async def ready_chat(asked: ChatRequest, served: ServedModel) -> ReadyChat:
         add_generation_prompt=asked.add_generation_prompt,
     )
     own = None if constraint is None or schema is not None else (name, constraint)
-    ready = await prepare(conversation, served, constraint=own)
+    is_cut = asked.truncate_prompt_tokens is not None
+    ready = await prepare(conversation, served, constraint=own, may_be_longer=is_cut)
     return ready._replace(tokens=cut_prompt(asked, ready.tokens, served.engine.core.n_ctx))
 
 

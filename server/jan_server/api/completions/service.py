@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from functools import partial
 from typing import NamedTuple
@@ -63,7 +62,7 @@ async def begin(asked: CompletionRequest, pool: Pool, principal: Principal) -> C
     refuse_what_is_missing(asked, served.engine.core.n_parallel)
     _refuse_what_contradicts(asked)
     prompts = [await _read(one, asked, served) for one in _given_prompts(asked.prompt)]
-    constraint = await compiled_constraint(asked, served.engine)
+    constraint = await compiled_constraint(asked, served)
     shown = await served.control_tokens() if asked.skip_special_tokens is False else ()
     return CompletionJob(asked, served, principal, prompts, constraint, shown)
 
@@ -255,13 +254,16 @@ def _given_prompts(
 
 
 async def _read(given: str | list[int], asked: CompletionRequest, served: ServedModel) -> Prompt:
+    if isinstance(given, str):
+        is_cut = asked.truncate_prompt_tokens is not None
+        served.refuse_what_cannot_fit("prompt", given, is_cut=is_cut)
     if not isinstance(given, str):
         tokens = given
     elif asked.suffix:
+        served.refuse_what_cannot_fit("suffix", asked.suffix, is_cut=is_cut)
         first = served.settings.spm_infill
-        tokens = await asyncio.to_thread(
-            partial(around_gap, given, asked.suffix, served.model, suffix_first=first)
-        )
+        work = partial(around_gap, given, asked.suffix, served.model, suffix_first=first)
+        tokens = await served.text_work.run(work, len(given) + len(asked.suffix))
     else:
         add_special = asked.add_special_tokens is not False
         tokens = await served.tokenize(given, add_special=add_special, parse_special=True)

@@ -88,6 +88,8 @@ def _wrong(param: str, why: str) -> ApiError:
 async def _tokens(one: str | list[int], asked: EmbeddingRequest, served: ServedModel) -> list[int]:
     add_special = asked.add_special_tokens is not False
     if isinstance(one, str):
+        is_cut = asked.truncate_prompt_tokens is not None or bool(asked.truncate)
+        served.refuse_what_cannot_fit("input", one, is_cut=is_cut)
         one = await served.tokenize(one, add_special=add_special, parse_special=False)
     most = asked.truncate_prompt_tokens
     if most == 0:

@@ -41,11 +41,15 @@ async def begin(asked: MessageRequest, pool: Pool, principal: Principal) -> Mess
 
 async def count(asked: CountRequest, pool: Pool) -> InputTokens:
     """The tokens of the prompt that this would be."""
-    return InputTokens(len((await _ready(asked, await pool.lease(asked.model))).tokens))
+    ready = await _ready(asked, await pool.lease(asked.model), may_be_longer=True)
+    return InputTokens(len(ready.tokens))
 
 
-async def _ready(asked: CountRequest, served: ServedModel) -> ReadyChat:
-    return await prepare(conversation_of(asked, served.settings.reasoning_format), served)
+async def _ready(
+    asked: CountRequest, served: ServedModel, *, may_be_longer: bool = False
+) -> ReadyChat:
+    conversation = conversation_of(asked, served.settings.reasoning_format)
+    return await prepare(conversation, served, may_be_longer=may_be_longer)
 
 
 class MessageJob:

@@ -24,11 +24,12 @@ async def begin(asked: RerankRequest, pool: Pool) -> RerankJob:
         message = "documents: is empty"
         raise ApiError(400, "invalid_parameter", message, param="documents")
 
-    async def tokens(text: str) -> list[int]:
+    async def tokens(field: str, text: str) -> list[int]:
+        served.refuse_what_cannot_fit(field, text)
         return await served.tokenize(text, add_special=False, parse_special=False)
 
-    query = await tokens(asked.query)
-    pairs = [pair(served.model, query, await tokens(text)) for text in documents]
+    query = await tokens("query", asked.query)
+    pairs = [pair(served.model, query, await tokens("documents", text)) for text in documents]
     return RerankJob(asked, served, pairs, documents)
 
 

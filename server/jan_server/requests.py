@@ -74,9 +74,16 @@ def describe(facts: RouteFacts) -> dict[str, Any]:
     return {"facts": facts}
 
 
-def read(kind: type[Body], raw: bytes, request: HttpRequest) -> Body:
-    """The body. What of the request has no effect is named in the answer's head."""
+def read(
+    kind: type[Body], raw: bytes, request: HttpRequest, *, most_bytes: int | None = None
+) -> Body:
+    """The body. What of the request has no effect is named in the answer's head. Raises 413 for one
+    of more than `most_bytes`, before the time is taken to decode it.
+    """
     _note_size(raw)
+    if most_bytes is not None and len(raw) > most_bytes:
+        message = f"More than {most_bytes >> 20} MiB in one request"
+        raise ApiError(413, "request_too_large", message)
     facts: RouteFacts | None = request.route_handler.opt.get("facts")
     foreign = facts.foreign if facts is not None else {}
     found, ignored = read_body(kind, raw, wrong_value=_wrong_value(request), foreign=foreign)

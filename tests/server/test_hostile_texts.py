@@ -81,6 +81,8 @@ HOSTILE: dict[str, tuple[str, Callable[[], object], int]] = {
     "line ends to count": ("/extras/tokenize/count", lambda: {"input": "\r\n" * (MB // 2)}, 200),
     "pieces": ("/extras/tokenize", lambda: {"input": "a" * MB, "with_pieces": True}, 200),
     "tokens": ("/extras/detokenize", lambda: {"tokens": [99] * MB}, 200),
+    "llama-server's way to count": ("/tokenize", lambda: {"content": "</s>" * (MB // 4)}, 200),
+    "llama-server's way back": ("/detokenize", lambda: {"tokens": [99] * MB}, 200),
     "40 MB to tokenise": ("/extras/tokenize", lambda: {"input": "a" * (40 * MB)}, 413),
     "a prompt of special tokens": (
         "/v1/completions",

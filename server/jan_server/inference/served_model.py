@@ -198,11 +198,7 @@ class ServedModel:
         none; then 413 where it is too large even to count its tokens.
         """
         if is_cut:
-            if len(text) > MOST_COUNTED_BYTES:
-                message = (
-                    f"{field}: more than {MOST_COUNTED_BYTES >> 20} MiB to count the tokens of"
-                )
-                raise ApiError(413, "request_too_large", message, param=field)
+            self._refuse_what_is_never_counted(text)
             return
         longest = self.model.vocab.n_longest_bytes
         most = self.n_ctx * longest if longest else max(self.n_ctx * _WORD_BYTES, _SHORT_OF_ANY)
@@ -216,7 +212,14 @@ class ServedModel:
                 param=field,
             )
 
+    def _refuse_what_is_never_counted(self, text: str) -> None:
+        if len(text) > MOST_COUNTED_BYTES:
+            message = f"A text of more than {MOST_COUNTED_BYTES >> 20} MiB is not read"
+            raise ApiError(413, "request_too_large", message)
+
     async def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> list[int]:
+        """Raises 413 for a text that is too large whatever it is for."""
+        self._refuse_what_is_never_counted(text)
         work = partial(
             self.model.tokenize, text, add_special=add_special, parse_special=parse_special
         )

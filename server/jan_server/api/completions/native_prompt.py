@@ -58,4 +58,7 @@ async def _one(
 
 
 async def _mixed(given: list[str | int], served: ServedModel) -> list[int]:
+    for part in given:
+        if isinstance(part, str):
+            served.refuse_what_cannot_fit("prompt", part)
     return await mixed_tokens(given, served, add_special=True, parse_special=True)

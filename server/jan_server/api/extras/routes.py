@@ -17,8 +17,6 @@ from jan_server.api.extras.schemas import (
     TokenList,
     TokenPiece,
 )
-from jan_server.body import Body
-from jan_server.errors import ApiError
 from jan_server.inference.served_model import MOST_COUNTED_BYTES, ServedModel
 from jan_server.requests import HttpRequest, Models, RouteFacts, describe, read
 
@@ -35,7 +33,7 @@ async def tokenize(
     body: RawBody, request: HttpRequest, pool: Models
 ) -> TokenList | Response[bytes]:
     """The tokens of a text."""
-    asked = _read(TokenizeRequest, body, request)
+    asked = read(TokenizeRequest, body, request, most_bytes=MOST_COUNTED_BYTES)
     served = await pool.lease(asked.model)
     tokens = await _tokens(asked, served)
     if not asked.with_pieces:
@@ -47,25 +45,17 @@ async def tokenize(
 @post("/extras/tokenize/count", opt=describe(_COUNT), status_code=200)
 async def count_tokens(body: RawBody, request: HttpRequest, pool: Models) -> TokenCount:
     """How many tokens a text has."""
-    asked = _read(TokenizeRequest, body, request)
+    asked = read(TokenizeRequest, body, request, most_bytes=MOST_COUNTED_BYTES)
     return TokenCount(len(await _tokens(asked, await pool.lease(asked.model))))
 
 
 @post("/extras/detokenize", opt=describe(_DETOKENIZE), status_code=200)
 async def detokenize(body: RawBody, request: HttpRequest, pool: Models) -> Detokenized:
     """The text of these tokens."""
-    asked = _read(DetokenizeRequest, body, request)
+    asked = read(DetokenizeRequest, body, request, most_bytes=MOST_COUNTED_BYTES)
     served = await pool.lease(asked.model)
     work = partial(_text, asked.tokens, served.model)
     return Detokenized(await served.text_work.run(work, len(body)))
-
-
-def _read(kind: type[Body], body: bytes, request: HttpRequest) -> Body:
-    """Refuses by size what would take its time to decode."""
-    if len(body) > MOST_COUNTED_BYTES:
-        message = f"More than {MOST_COUNTED_BYTES >> 20} MiB in one request"
-        raise ApiError(413, "request_too_large", message)
-    return read(kind, body, request)
 
 
 async def _tokens(asked: TokenizeRequest, served: ServedModel) -> list[int]:

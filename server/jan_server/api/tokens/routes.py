@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from litestar import get, post
 from litestar.params import FromQuery, RawBody
 
@@ -18,6 +20,7 @@ from jan_server.api.tokens.schemas import (
 )
 from jan_server.api.tokens.service import tokens_of
 from jan_server.errors import ApiError
+from jan_server.inference.served_model import MOST_COUNTED_BYTES, ServedModel
 from jan_server.requests import HttpRequest, Models, RouteFacts, describe, read
 
 __all__ = ["HANDLERS"]
@@ -31,29 +34,21 @@ async def tokens_of_text(
     body: RawBody, request: HttpRequest, pool: Models
 ) -> NativeTokenList | NativePieceList | CountedTokens:
     """The tokens of a text, or of a conversation."""
-    asked = read(NativeTokenizeRequest, body, request)
+    asked = read(NativeTokenizeRequest, body, request, most_bytes=MOST_COUNTED_BYTES)
     served = await pool.lease(asked.model)
     tokens = await tokens_of(asked, served)
-    if asked.content is None:
-        counted = CountedTokens(count=len(tokens), max_model_len=served.n_ctx, tokens=tokens)
-        if asked.return_token_strs:
-            counted.token_strs = [_text(token, served.model) for token in tokens]
-        return counted
-    if asked.with_pieces:
-        return NativePieceList([_piece(token, served.model) for token in tokens])
-    return NativeTokenList(tokens)
+    with_texts = asked.return_token_strs if asked.content is None else asked.with_pieces
+    work = partial(_shaped, asked, tokens, served)
+    return await served.text_work.run(work, len(body)) if with_texts else work()
 
 
 @post("/detokenize", opt=describe(_DETOKENIZE), status_code=200)
 async def text_of_tokens(body: RawBody, request: HttpRequest, pool: Models) -> NativeDetokenized:
     """The text of these tokens."""
-    asked = read(NativeDetokenizeRequest, body, request)
-    model = (await pool.lease(asked.model)).model
-    for token in asked.tokens:
-        if not 0 <= token < model.vocab.n_tokens:
-            message = f"tokens: {token} is outside the vocabulary"
-            raise ApiError(400, "invalid_parameter", message, param="tokens")
-    text = model.detokenize(asked.tokens, unparse_special=True).decode(errors="replace")
+    asked = read(NativeDetokenizeRequest, body, request, most_bytes=MOST_COUNTED_BYTES)
+    served = await pool.lease(asked.model)
+    work = partial(_text_of_all, asked.tokens, served.model)
+    text = await served.text_work.run(work, len(body))
     return NativeDetokenized(text, text)
 
 
@@ -77,6 +72,28 @@ async def tokenizer_info(pool: Models, model: FromQuery[str | None] = None) -> T
         pad_token=special(vocab.pad),
         chat_template=served.template_source or None,
     )
+
+
+def _shaped(
+    asked: NativeTokenizeRequest, tokens: list[int], served: ServedModel
+) -> NativeTokenList | NativePieceList | CountedTokens:
+    model = served.model
+    if asked.content is None:
+        counted = CountedTokens(count=len(tokens), max_model_len=served.n_ctx, tokens=tokens)
+        if asked.return_token_strs:
+            counted.token_strs = [_text(token, model) for token in tokens]
+        return counted
+    if asked.with_pieces:
+        return NativePieceList([_piece(token, model) for token in tokens])
+    return NativeTokenList(tokens)
+
+
+def _text_of_all(tokens: list[int], model: Model) -> str:
+    for token in tokens:
+        if not 0 <= token < model.vocab.n_tokens:
+            message = f"tokens: {token} is outside the vocabulary"
+            raise ApiError(400, "invalid_parameter", message, param="tokens")
+    return model.detokenize(tokens, unparse_special=True).decode(errors="replace")
 
 
 def _text(token: int, model: Model) -> str:

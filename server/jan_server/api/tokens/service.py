@@ -44,7 +44,7 @@ async def _of_conversation(asked: NativeTokenizeRequest, served: ServedModel) ->
         continue_final_message=bool(asked.continue_final_message),
         add_generation_prompt=asked.add_generation_prompt,
     )
-    return (await prepare(conversation, served)).tokens
+    return (await prepare(conversation, served, may_be_longer=True)).tokens
 
 
 def _wrong(param: str, why: str) -> ApiError:

@@ -35,7 +35,10 @@ OF_A_MODEL = {  # settings that a model may have of its own
     "cache_type",
     "context_shift",
     "chat_template",
+    "chat_template_kwargs",
+    "reasoning",
     "reasoning_format",
+    "n_predict",
     "speculation",
     "keep_alive",
     "lora",
@@ -180,6 +183,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     chat_template_file: Annotated[
         str, Meta(description="a file with Jinja in place of the model's own chat template")
     ] = ""
+    chat_template_kwargs: Annotated[
+        str,
+        Meta(
+            description="a JSON object that the chat template is given where a request does not "
+            'say, as {"enable_thinking": false}'
+        ),
+    ] = ""
+    reasoning: Annotated[
+        Literal["auto", "on", "off"],
+        Meta(
+            description="whether a chat's template is asked for thoughts where a request does not "
+            "say; auto is on",
+            extra=_short("-rea"),
+        ),
+    ] = "auto"
     reasoning_format: Annotated[
         Literal["auto", "none", "deepseek"],
         Meta(
@@ -265,6 +283,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     # Of these, the ones that a flag or a variable gave: they win over what a model has of its own.
     given_now: tuple[str, ...] = ()
+    n_predict: Annotated[
+        int,
+        Meta(
+            description="most tokens of an answer whose request does not say; -1: until the model "
+            "ends, of /v1/completions 16",
+            ge=-1,
+            extra=_short("-n", "--predict"),
+        ),
+    ] = -1
     api_key: Annotated[tuple[str, ...], Meta(description="a key that callers must show")] = ()
     trusted_host: Annotated[
         tuple[str, ...], Meta(description="a name by which callers may reach this server")

@@ -67,6 +67,7 @@ def test_no_spelling_is_in_the_table_twice() -> None:
 
 _VALUES = {"N": "1", "TYPE": "q8_0", "PORT": "8080", "[on|off|auto]": "off", "TYPES": "ngram-mod"}
 _VALUES |= {"[on|off]": "on", "HOST": "127.0.0.1"}
+_VALUES |= {"STRING": "x", "TOKENS": "0"}
 _VALUES |= {"MODE": "mmap", "KIND": "mean", "REPO[:QUANT]": "o/r", "FORMAT": "none"}
 _ALONE = {"--hf-file", "--help", "-ctv"}  # tested with what they need
 
@@ -103,6 +104,7 @@ def test_each_flag_meets_its_fate(
         ("-md d.gguf", "-md d.gguf: there are no draft models"),
         ("--mmproj p.gguf", "--mmproj p.gguf: models here read and write text only"),
         ("--spec-type draft-mtp", "--spec-type draft-mtp: there are no draft models"),
+        ("--reasoning-budget 9", "--reasoning-budget 9: a request limits its thoughts"),
         ("--pooling none", "--pooling none: a text has one vector"),
         ("--control-vector-layer-range 1 2", "--control-vector-layer-range 1 2: there are no"),
         ("--control-vector-layer-range 1", "--control-vector-layer-range: needs START END"),

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from jan_server.cli.main import main
 from jan_server.config import Settings
 
 from tests import models
@@ -161,6 +163,34 @@ def test_a_template_is_applied_without_an_answer(thinking_server: Running) -> No
     for path in ("/chat/completions/input_tokens", "/v1/chat/completions/input_tokens"):
         counted = thinking_server.post(path, body).json()["input_tokens"]
         assert counted == chat["usage"]["prompt_tokens"]
+
+
+def test_a_server_says_what_requests_leave_open(thinking_server: Running) -> None:
+    """--reasoning off, --chat-template-kwargs and -n, as llama-server has them."""
+    told = thinking_server.served.settings
+    messages = [{"role": "user", "content": "Hi"}]
+    off = "<|im_start|>assistant\n<think>\n\n</think>\n\n"
+    for changed in ({"reasoning": "off"}, {"chat_template_kwargs": '{"enable_thinking": false}'}):
+        settings = msgspec.structs.replace(told, n_predict=2, **changed)
+        with running(settings) as server:
+            prompt = server.post("/apply-template", {"messages": messages}).json()["prompt"]
+            assert prompt.endswith(off)
+            body = {"messages": messages, "enable_thinking": True}
+            asked = server.post("/apply-template", body).json()["prompt"]
+            assert not asked.endswith(off)
+            for path, further in (
+                ("chat/completions", body),
+                ("completions", {"prompt": "Hi", "ignore_eos": True}),
+            ):
+                usage = server.post(f"/v1/{path}", further).json()["usage"]
+                assert usage["completion_tokens"] == 2
+
+
+def test_a_server_is_told_what_it_cannot_give_a_template(
+    alphabet_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["serve", str(alphabet_path), "--port", "0", "--chat-template-kwargs", "[1]"]) == 1
+    assert "error: chat_template_kwargs: [1] is no JSON object" in capsys.readouterr().err
 
 
 def test_vectors_have_llama_servers_shape(random_server: Running) -> None:

@@ -96,7 +96,10 @@ def _prepare(
         enable_thinking=conversation.enable_thinking,
         reasoning_effort=conversation.reasoning_effort,
         reasoning_format=conversation.reasoning_format,
-        chat_template_kwargs=conversation.chat_template_kwargs,
+        chat_template_kwargs={
+            **served.template_kwargs,
+            **(conversation.chat_template_kwargs or {}),
+        },
         continue_final_message=conversation.continue_final_message,
         add_generation_prompt=conversation.add_generation_prompt,
     )

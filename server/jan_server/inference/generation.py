@@ -198,14 +198,16 @@ def engine_request(
     )
 
 
-def token_limit(fields: GenerationFields, default: int | None) -> int | None:
-    """The most tokens to generate; None: as many as the context holds."""
+def token_limit(fields: GenerationFields, default: int | None, usual: int) -> int | None:
+    """The most tokens to generate; None: as many as the context holds. `usual`: the server's, which
+    counts before the API's default unless it is below 0.
+    """
     for given in (fields.max_completion_tokens, fields.max_tokens):
         if given is not None:
             return given
     if fields.n_predict is not None:
         return fields.n_predict if fields.n_predict >= 0 else None
-    return default
+    return default if usual < 0 else usual
 
 
 def cut_prompt(fields: GenerationFields, tokens: list[int], n_ctx: int) -> list[int]:

@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from jan_engine import (
     AsyncEngine,
     Cancelled,
@@ -63,6 +65,8 @@ class ServedModel:
         self.id = settings.alias or self.path.name.removesuffix(".gguf")
         self.failure: Exception | None = None
         self.draining = False
+        self.thinks = True  # whether a chat's template is asked for thoughts, if nobody says
+        self.template_kwargs: dict[str, Any] = {}  # what it is given besides
         self.admission = Admission(settings.max_queued_tokens)
         self.adapters = Adapters()
         self._model: Model | None = None
@@ -271,6 +275,7 @@ class ServedModel:
         )
         _ = model.vocab  # looks at every token once: here, not at the first request
         self._template = self._read_template(model)
+        self._read_template_kwargs()
         self._sampling = sampling_defaults(settings, file_sampling(model.header.metadata))
         self.adapters.open(model, settings.lora, apply=not settings.lora_init_without_apply)
         n_ctx_train = model.facts.n_ctx_train
@@ -289,6 +294,16 @@ class ServedModel:
             return model, AsyncEngine(model, options)
         except UnsupportedFeature:
             return model, None  # an encoder
+
+    def _read_template_kwargs(self) -> None:
+        """Raises InvalidRequest for a setting that is no object."""
+        text = self.settings.chat_template_kwargs
+        try:
+            given = msgspec.json.decode(text or "{}", type=dict[str, Any])
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise InvalidRequest(f"chat_template_kwargs: {text} is no JSON object") from None
+        self.thinks = self.settings.reasoning != "off" and given.pop("enable_thinking", True)
+        self.template_kwargs = given
 
     def _read_template(self, model: Model) -> ChatTemplate | InvalidRequest:
         """One that was given has to be right; a file's own that is not costs the chat only."""

@@ -78,7 +78,7 @@ async def ready_chat(asked: ChatRequest, served: ServedModel) -> ReadyChat:
     name, constraint = asked_constraint(asked)
     schema = constraint.schema if isinstance(constraint, JsonSchema) else None
     messages = messages_of(asked)
-    thinking = thinking_of(asked)
+    thinking = thinking_of(asked, usual=served.thinks)
     conversation = Conversation(
         messages=messages,
         tools=tools_of(asked),
@@ -130,7 +130,7 @@ class ChatJob:
                         sampling_of(asked, served, index),
                         principal,
                         served.adapters,
-                        max_tokens=token_limit(asked, None),
+                        max_tokens=token_limit(asked, None, served.settings.n_predict),
                         n_top=self.n_top if self.wants_logprobs else None,
                         shift_context=served.settings.context_shift,
                         n_top_of_prompt=asked.prompt_logprobs,

@@ -16,8 +16,10 @@ class ThinkingWish(NamedTuple):
     budget: int | None  # tokens; None: as many as it takes
 
 
-def thinking_of(asked: ChatRequest) -> ThinkingWish:
-    """Raises 400 where two fields contradict each other."""
+def thinking_of(asked: ChatRequest, *, usual: bool) -> ThinkingWish:
+    """`usual`: whether it thinks where the request does not say. Raises 400 where two fields
+    contradict each other.
+    """
     switch, reasoning = asked.thinking, asked.reasoning
     budgets = {
         "thinking_budget_tokens": asked.thinking_budget_tokens,
@@ -39,6 +41,9 @@ def thinking_of(asked: ChatRequest) -> ThinkingWish:
         and (reasoning is None or reasoning.enabled is not False)
         and budget != 0
     )
+    said = [asked.enable_thinking, switch, reasoning, *given.values()]
+    if all(one is None for one in said):
+        enabled = usual
     effort = asked.reasoning_effort
     if effort is None and reasoning is not None:
         effort = reasoning.effort

@@ -68,7 +68,7 @@ async def _answered(
 ) -> ASGIApp:
     asked.prompt = prompt  # type: ignore[assignment]
     if asked.n_predict is None and asked.max_tokens is None and asked.max_completion_tokens is None:
-        asked.n_predict = -1
+        asked.n_predict = pool.settings.n_predict
     job = await begin(asked, pool, principal_of(request))
     if not asked.stream:
         return WholeAnswer(partial(whole_native, job), job.choices.leave)

@@ -104,7 +104,7 @@ class CompletionJob:
                     sampling,
                     principal,
                     served.adapters,
-                    max_tokens=token_limit(asked, _DEFAULT_MAX_TOKENS),
+                    max_tokens=token_limit(asked, _DEFAULT_MAX_TOKENS, served.settings.n_predict),
                     n_top=self.n_top if self.wants_logprobs or ranks else None,
                     shift_context=served.settings.context_shift,
                     constraint=constraint,

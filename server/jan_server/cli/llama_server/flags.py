@@ -41,6 +41,8 @@ _TAKEN = """
     --chat-template JINJA_TEMPLATE =CHAT_TEMPLATE > --chat-template
     --chat-template-file FILE =CHAT_TEMPLATE_FILE > --chat-template-file
     --reasoning-format FORMAT =THINK > --reasoning-format
+    --chat-template-kwargs STRING =CHAT_TEMPLATE_KWARGS > --chat-template-kwargs
+    -n --predict --n-predict N =N_PREDICT > --n-predict
     --spm-infill > --spm-infill
     --host HOST =HOST > --host
     --port PORT =PORT > --port
@@ -222,7 +224,6 @@ say instead:
 a request says it, in the field of this name:
     --no-cache-prompt =!CACHE_PROMPT > cache_prompt
     --keep N ?0 > n_keep
-    -n --predict --n-predict N ?-1 =N_PREDICT > max_tokens
     -s --seed SEED ?-1 > seed
     --samplers SAMPLERS > samplers
     --sampler-seq --sampling-seq SEQUENCE > samplers
@@ -248,8 +249,6 @@ a request says it, in the field of this name:
     -j --json-schema SCHEMA > json_schema
     -jf --json-schema-file FILE > json_schema
     -r --reverse-prompt PROMPT > stop
-    --chat-template-kwargs STRING ?{} =CHAT_TEMPLATE_KWARGS > chat_template_kwargs
-    -rea --reasoning [on|off|auto] ?on ?auto =REASONING > enable_thinking
     --reasoning-effort LEVEL ?default =REASONING_EFFORT > reasoning_effort
     --no-prefill-assistant =!PREFILL_ASSISTANT > add_generation_prompt
 the cache stays in memory:
@@ -292,7 +291,6 @@ there is no adaptive-p sampler:
 templates are always run as Jinja:
     --no-jinja =!JINJA
 a request limits its thinking:
-    --reasoning-budget N ?-1 =THINK_BUDGET
     --reasoning-budget-message TEXT =THINK_BUDGET_MESSAGE
 templates are given every message's reasoning:
     --no-reasoning-preserve =!REASONING_PRESERVE
@@ -360,6 +358,12 @@ _MAPPED = [
         to.speculation,
     ),
     mapped("--spec-default", "`--speculation`", lambda _: ["--speculation"]),
+    mapped("-rea --reasoning [on|off|auto] =REASONING", "`--reasoning`", to.reasoning),
+    mapped(
+        "--reasoning-budget TOKENS =THINK_BUDGET",
+        "`--reasoning off` for 0, nothing for -1; else refused: a request limits its thoughts",
+        to.budget,
+    ),
     mapped("--pooling KIND =POOLING", "`--pooling`; refused for none", to.pooling),
     mapped("--api-key KEY,... =LLAMA_API_KEY", "`--api-key`", lambda v: to.each("--api-key", v)),
     mapped("--sse-ping-interval N =SSE_PING_INTERVAL", "`--ping-s`; -1 is a year", to.ping),

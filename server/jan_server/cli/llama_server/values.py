@@ -8,6 +8,7 @@ from __future__ import annotations
 __all__ = [
     "OFF",
     "ON",
+    "budget",
     "each",
     "flash",
     "layers",
@@ -17,6 +18,7 @@ __all__ = [
     "parallel",
     "ping",
     "pooling",
+    "reasoning",
     "speculation",
     "verbosity",
 ]
@@ -71,6 +73,17 @@ def pooling(value: str) -> list[str]:
     if value == "none":
         raise ValueError("a text has one vector, not one for each token")
     return [] if value == "rank" else [f"--pooling={value}"]
+
+
+def reasoning(value: str) -> list[str]:
+    word = value.lower()
+    return ["--reasoning=" + ("on" if word in ON else "off" if word in OFF else value)]
+
+
+def budget(value: str) -> list[str]:
+    if value not in ("0", "-1"):
+        raise ValueError("a request limits its thoughts; 0 turns them off")
+    return ["--reasoning=off"] if value == "0" else []
 
 
 def speculation(value: str) -> list[str]:

@@ -91,6 +91,8 @@ def test_a_home_that_nobody_may_write_to_is_served(
         assert ask(server, "a", max_tokens=1).status_code == 200
     assert main(["list"]) == 0
     assert "a" in capsys.readouterr().out.split()
+    assert main(["rm", "nothing"]) == 3
+    assert "There is no model" in capsys.readouterr().err
     assert main(["rm", "a"]) == 1
     assert "read and not changed" in capsys.readouterr().err
 

@@ -195,8 +195,10 @@ class Library:
         """
         model = await self._store.find(name)
         if model is None:
-            await self._to_change()
-            if await self._store.forget_folder(str(known_folder(name))):
+            folder = str(known_folder(name))
+            if folder in await self._store.folders():
+                await self._to_change()
+                await self._store.forget_folder(folder)
                 return name
             model = await self.get(name)
         if name in model.aliases:

@@ -26,7 +26,7 @@ def repeated(unit: str) -> str:
 def texts(model: Model) -> dict[str, str]:
     end = model.piece(max(model.vocab.eot, model.vocab.eos), special=True).decode()
     return {
-        f"{end} alone": repeated(end),
+        "special tokens": repeated(end),
         "chat turns": repeated(f"{end}user\nhi{end}\n"),
         "chat turns, each another": "".join(f"{end}user\nhi {n}" for n in range(80_000)),
         "HTML": "".join(ROW.format(n, n * 7) for n in range(30_000)),

@@ -125,7 +125,7 @@ def create_routes(pool: Pool, *, on_loaded: Callable[[], None] = lambda: None) -
         lifespan=[lifespan],
         openapi_config=None,
         request_max_body_size=pool.settings.max_body_mb * 1024 * 1024,
-        state=State({"settings": pool.settings, "deferred": deferred}),
+        state=State({"settings": pool.settings, "text_work": pool.text_work, "deferred": deferred}),
         logging_config=None,
     )
 

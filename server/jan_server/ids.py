@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import secrets
+from typing import Annotated
 
-__all__ = ["new_id"]
+from msgspec import Meta
+
+__all__ = ["ModelName", "new_id"]
+
+ModelName = Annotated[str, Meta(max_length=256)]  # an answer repeats it
 
 
 def new_id(prefix: str) -> str:

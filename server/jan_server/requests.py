@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import litestar
 import msgspec
@@ -15,12 +15,13 @@ from litestar.exceptions import HTTPException
 
 from jan_engine import EngineError
 from jan_server.answers import CallerGone
-from jan_server.body import Body, read_body, read_list
+from jan_server.body import LARGE_BYTES, Body, read_body, read_list
 from jan_server.config import Settings
 from jan_server.deferral import Accepted, DeferredAnswers, DeferredHead
 from jan_server.errors import OPENAI, ApiError, Dialect, dialect_of, from_engine
 from jan_server.foreign import ForeignFields
 from jan_server.inference.pool import Pool
+from jan_server.inference.text_work import TextWork
 from jan_server.security.principal import Principal
 from jan_server.telemetry.record import current_record, note_ignored
 
@@ -41,6 +42,7 @@ __all__ = [
 
 _log = logging.getLogger("jan_server")
 HttpRequest: TypeAlias = litestar.Request[Any, Any, State]
+Found = TypeVar("Found")
 Models: TypeAlias = NamedDependency[Pool]  # app.py provides it
 
 
@@ -74,7 +76,7 @@ def describe(facts: RouteFacts) -> dict[str, Any]:
     return {"facts": facts}
 
 
-def read(
+async def read(
     kind: type[Body], raw: bytes, request: HttpRequest, *, most_bytes: int | None = None
 ) -> Body:
     """The body. What of the request has no effect is named in the answer's head. Raises 413 for one
@@ -86,7 +88,8 @@ def read(
         raise ApiError(413, "request_too_large", message)
     facts: RouteFacts | None = request.route_handler.opt.get("facts")
     foreign = facts.foreign if facts is not None else {}
-    found, ignored = read_body(kind, raw, wrong_value=_wrong_value(request), foreign=foreign)
+    decode = partial(read_body, kind, raw, wrong_value=_wrong_value(request), foreign=foreign)
+    found, ignored = await _decoded(decode, raw, request)
     if ignored:
         note_ignored(*ignored)
     if request.scope["query_string"]:
@@ -96,9 +99,18 @@ def read(
     return found
 
 
-def read_all(kind: type[Body], raw: bytes, request: HttpRequest) -> list[Body]:
+async def read_all(kind: type[Body], raw: bytes, request: HttpRequest) -> list[Body]:
     _note_size(raw)
-    return read_list(kind, raw, wrong_value=_wrong_value(request))
+    decode = partial(read_list, kind, raw, wrong_value=_wrong_value(request))
+    return await _decoded(decode, raw, request)
+
+
+async def _decoded(decode: Callable[[], Found], raw: bytes, request: HttpRequest) -> Found:
+    """On a thread for texts where it takes more than a millisecond or two."""
+    if len(raw) <= LARGE_BYTES:
+        return decode()
+    text_work: TextWork = request.app.state.text_work
+    return await text_work.run(decode, len(raw))
 
 
 def principal_of(request: HttpRequest) -> Principal:

@@ -22,6 +22,8 @@ from jan_server.telemetry.record import Generated, current_record
 
 __all__ = ["Choice", "Choices"]
 
+_LITTLE = 100_000  # bytes, roughly
+
 
 class Choice:
     """Reads its stream to the end."""
@@ -170,6 +172,17 @@ class Choices:
             choice.caller_gone = True
             choice.stream.cancel()
             choice.leave_queue()
+
+    @property
+    def told_little(self) -> bool:
+        """So little that an answer of it is assembled in a millisecond."""
+        n_told = sum(
+            len(one.text)
+            + 20 * (len(one.logprobs) + len(one.request.prompt))
+            + 500 * len(one.prompt_logprobs)
+            for one in self.all
+        )
+        return n_told < _LITTLE
 
     async def each(self, work: Callable[[Choice], Coroutine[Any, Any, None]]) -> None:
         """Do the same with every choice. The first failure ends them all and is raised."""

@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from jan_engine import CompiledConstraint, Request, Sampling, TokenRules
 from jan_server.errors import ApiError
+from jan_server.ids import ModelName
 from jan_server.inference.adapters import Adapters, LoraScale
 from jan_server.security.principal import Principal
 
@@ -40,7 +41,7 @@ class StreamOptions(msgspec.Struct, forbid_unknown_fields=True):
 class GenerationFields(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """null means the same as absent. Defaults are in `sampling_of` and `engine_request`."""
 
-    model: str | None = None  # may be left out where there is only one
+    model: ModelName | None = None  # may be left out where there is only one
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     max_tokens: Annotated[int, Meta(ge=0)] | None = None

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import msgspec
+
 from jan_engine import Model, Sampler, Sampling, TokenRules
 from jan_server.errors import ApiError
 from jan_server.inference.generation import GenerationFields
 from jan_server.inference.sampling_defaults import SAMPLERS
 from jan_server.inference.served_model import ServedModel
 
-__all__ = ["rules_of", "sampling_of"]
+__all__ = ["drawing_of", "rules_of", "sampling_of"]
 
 # The seed's default does not name the penalties and has a repeat_penalty of 1.1: where it is
 # given, word for word, it stands for the default order.
@@ -30,6 +32,8 @@ _LETTERS = {  # llama-server's, of --sampler-seq
     "a": Sampler.ADAPTIVE_P,
 }
 _N_SEEDS = 2**32 - 1
+_MOST_BIASES = 200_000  # of all choices together
+_MOST_BIAS_BYTES = 256 * 1024  # of the texts that are given in place of token ids
 _AS_THEY_ARE = (  # under one name in a request and in Sampling, where there is no other default
     "dynatemp_range",
     "dynatemp_exponent",
@@ -85,10 +89,41 @@ def sampling_of(fields: GenerationFields, served: ServedModel, choice: int) -> S
         given["samplers"] = (*Sampling().samplers, Sampler.ADAPTIVE_P)
     if fields.logit_bias:
         given["logit_bias"] = _biases(fields, served.model)
-    if fields.seed is not None and fields.seed >= 0:
-        # Seeds have 32 bits here. The choices of a request differ, and differ the same each time.
-        given["seed"] = (fields.seed + choice) % _N_SEEDS
+    given["seed"] = _seed_of(fields, choice)
     return Sampling(**given)
+
+
+def _seed_of(fields: GenerationFields, choice: int) -> int | None:
+    """The choices of a request differ, and differ the same each time. Seeds have 32 bits here."""
+    if fields.seed is None or fields.seed < 0:
+        return None
+    return (fields.seed + choice) % _N_SEEDS
+
+
+async def drawing_of(
+    fields: GenerationFields, served: ServedModel, n_choices: int
+) -> tuple[list[Sampling], TokenRules | None]:
+    """How the tokens of every choice are drawn, and which may come: looked up once, away from the
+    event loop where texts are tokenised for it. Raises 400 like `sampling_of` and `rules_of`.
+    """
+
+    def look_up() -> tuple[Sampling, TokenRules | None]:
+        return sampling_of(fields, served, 0), rules_of(fields, served.model)
+
+    if fields.logit_bias or fields.bad_words:
+        first, rules = await served.text_work.run(look_up, _MOST_BIAS_BYTES)
+    else:
+        first, rules = look_up()
+    if len(first.logit_bias) * n_choices > _MOST_BIASES:
+        why = f"{len(first.logit_bias)} tokens in {n_choices} choices are more than {_MOST_BIASES}"
+        raise _wrong("logit_bias", why)
+    further = [
+        first
+        if first.seed is None
+        else msgspec.structs.replace(first, seed=_seed_of(fields, choice))
+        for choice in range(1, n_choices)
+    ]
+    return [first, *further], rules
 
 
 def rules_of(fields: GenerationFields, model: Model) -> TokenRules | None:
@@ -138,6 +173,11 @@ def _biases(fields: GenerationFields, model: Model) -> dict[int, float]:
     given = fields.logit_bias or {}
     are_ids = isinstance(given, dict) and fields.logit_bias_type != "tokens"
     pairs = given.items() if isinstance(given, dict) else given
+    n_bytes = sum(
+        len(key.encode(errors="surrogatepass")) for key, _ in pairs if isinstance(key, str)
+    )
+    if not are_ids and n_bytes > _MOST_BIAS_BYTES:
+        raise _wrong("logit_bias", f"texts of more than {_MOST_BIAS_BYTES // 1024} KiB together")
     biases: dict[int, float] = {}
     for key, bias in pairs:
         if bias is True:

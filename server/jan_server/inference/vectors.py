@@ -10,19 +10,23 @@ from jan_server.answers import CallerGone
 from jan_server.errors import ApiError
 from jan_server.inference.served_model import ServedModel
 
-__all__ = ["VectorJob", "pair"]
+__all__ = ["VectorJob", "pair", "refuse_many"]
 
 _MAX_INPUTS = 2048
 _AT_ONCE = 16  # so many inputs later it is seen that the caller has gone
+
+
+def refuse_many(field: str, n_inputs: int) -> None:
+    """Before any of them is tokenised. Raises 400."""
+    if n_inputs > _MAX_INPUTS:
+        message = f"{field}: more than {_MAX_INPUTS} in one request"
+        raise ApiError(400, "invalid_parameter", message, param=field)
 
 
 class VectorJob:
     """The vectors of some inputs, unless their caller leaves."""
 
     def __init__(self, served: ServedModel, inputs: Sequence[list[int]], pooling: Pooling) -> None:
-        if len(inputs) > _MAX_INPUTS:
-            message = f"input: more than {_MAX_INPUTS} in one request"
-            raise ApiError(400, "invalid_parameter", message, param="input")
         self._served = served
         self._inputs = inputs
         self._pooling = pooling

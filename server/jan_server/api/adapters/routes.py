@@ -35,7 +35,7 @@ async def set_scales(
     body: RawBody, request: HttpRequest, pool: Models, model: FromQuery[str | None] = None
 ) -> ScalesSet:
     """How strong each is for requests that do not say: a list of ids and scales; the rest get 0."""
-    scales = read_all(LoraScale, body, request)
+    scales = await read_all(LoraScale, body, request)
     (await pool.lease(model)).adapters.set_scales(scales)
     return ScalesSet()
 
@@ -45,7 +45,7 @@ async def load_adapter(
     body: RawBody, request: HttpRequest, pool: Models, model: FromQuery[str | None] = None
 ) -> AdapterInfo:
     """Load one from JAN_HOME/adapters. Requests ask for it by its id or name."""
-    asked = read(LoadAdapter, body, request)
+    asked = await read(LoadAdapter, body, request)
     served = await pool.lease(model)
     path = _file(adapters_folder(pool.home), asked.file)
     try:

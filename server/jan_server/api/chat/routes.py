@@ -40,7 +40,7 @@ _FACTS = RouteFacts(
 @post("/v1/chat/completions", opt=describe(_FACTS))
 async def create_chat_completion(body: RawBody, request: HttpRequest, pool: Models) -> ASGIApp:
     """Answer a conversation."""
-    asked = read(ChatRequest, body, request)
+    asked = await read(ChatRequest, body, request)
     job = await begin(asked, pool, principal_of(request))
     if not asked.stream and prefers_async(request.scope["headers"]):
         head = DeferredHead(

@@ -7,7 +7,7 @@ import time
 import msgspec
 from msgspec import UNSET
 
-from jan_engine import ChatMessage, JsonSchema, TokenLogprob
+from jan_engine import ChatMessage, JsonSchema, Sampling, TokenLogprob, TokenRules
 from jan_server.api.chat.messages import (
     continuation,
     messages_of,
@@ -27,6 +27,7 @@ from jan_server.api.chat.schemas import (
     ToolCallAnswer,
 )
 from jan_server.api.chat.thinking import thinking_of
+from jan_server.aside import aside
 from jan_server.errors import ApiError
 from jan_server.ids import new_id
 from jan_server.inference.chat_prompt import Conversation, ReadyChat, prepare
@@ -55,7 +56,7 @@ from jan_server.inference.probabilities import (
     ranked_prompt,
     token_probabilities,
 )
-from jan_server.inference.request_sampling import rules_of, sampling_of
+from jan_server.inference.request_sampling import drawing_of
 from jan_server.inference.served_model import ServedModel
 from jan_server.security.principal import Principal
 from jan_server.sse import frame
@@ -68,7 +69,8 @@ async def begin(asked: ChatRequest, pool: Pool, principal: Principal) -> ChatJob
     served = await pool.lease(asked.model)
     ready = await ready_chat(asked, served)
     shown = await served.control_tokens() if asked.skip_special_tokens is False else ()
-    return ChatJob(asked, served, principal, ready, shown)
+    drawing = await drawing_of(asked, served, asked.n_choices)
+    return ChatJob(asked, served, principal, ready, shown, drawing)
 
 
 async def ready_chat(asked: ChatRequest, served: ServedModel) -> ReadyChat:
@@ -110,6 +112,7 @@ class ChatJob:
         principal: Principal,
         ready: ReadyChat,
         shown_tokens: tuple[int, ...],
+        drawing: tuple[list[Sampling], TokenRules | None],
     ) -> None:
         self.asked = asked
         self.model_id = asked.model or served.id
@@ -119,7 +122,7 @@ class ChatJob:
         self.created = int(time.time())
         self.n_top = asked.n_probs or asked.top_logprobs or 0
         self.wants_logprobs = bool(asked.logprobs) or bool(asked.n_probs)
-        rules = rules_of(asked, served.model)
+        samplings, rules = drawing
         self.choices = Choices(
             served,
             [
@@ -127,7 +130,7 @@ class ChatJob:
                     engine_request(
                         asked,
                         ready.tokens,
-                        sampling_of(asked, served, index),
+                        sampling,
                         principal,
                         served.adapters,
                         max_tokens=token_limit(asked, None, served.settings.n_predict),
@@ -138,7 +141,7 @@ class ChatJob:
                         rules=rules,
                     )
                 )
-                for index in range(asked.n_choices)
+                for sampling in samplings
             ],
             asked.shown_stops,
         )
@@ -147,6 +150,9 @@ class ChatJob:
     async def whole(self) -> bytes:
         """The answer, once everything is generated."""
         await self.choices.each(lambda choice: self.readers[choice.index].read_all())
+        return await aside(self._assembled, unless=self.choices.told_little)
+
+    def _assembled(self) -> bytes:
         answer = ChatCompletion(
             id=self.id,
             created=self.created,

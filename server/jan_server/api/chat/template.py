@@ -47,7 +47,7 @@ async def count_chat_tokens(body: RawBody, request: HttpRequest, pool: Models) -
 
 
 async def _ready(body: bytes, request: HttpRequest, pool: Models) -> ReadyChat:
-    asked = read(ChatRequest, body, request)
+    asked = await read(ChatRequest, body, request)
     return await ready_chat(asked, await pool.lease(asked.model))
 
 

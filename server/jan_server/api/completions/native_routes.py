@@ -52,14 +52,14 @@ _INFILL = RouteFacts(
 @post("/completion", opt=describe(_COMPLETION), status_code=200)
 async def create_native_completion(body: RawBody, request: HttpRequest, pool: Models) -> ASGIApp:
     """Continue one or several prompts, in llama-server's words."""
-    asked = read(NativeRequest, body, request)
+    asked = await read(NativeRequest, body, request)
     return await _answered(asked, await as_tokens(asked, pool), request, pool)
 
 
 @post("/infill", opt=describe(_INFILL), status_code=200)
 async def infill(body: RawBody, request: HttpRequest, pool: Models) -> ASGIApp:
     """What belongs between two pieces of code."""
-    asked = read(InfillRequest, body, request)
+    asked = await read(InfillRequest, body, request)
     return await _answered(asked, await infill_prompt(asked, pool), request, pool)
 
 

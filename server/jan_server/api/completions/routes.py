@@ -40,7 +40,7 @@ _FACTS = RouteFacts(
 @post("/v1/completions", opt=describe(_FACTS))
 async def create_completion(body: RawBody, request: HttpRequest, pool: Models) -> ASGIApp:
     """Continue one or several prompts."""
-    asked = read(CompletionRequest, body, request)
+    asked = await read(CompletionRequest, body, request)
     job = await begin(asked, pool, principal_of(request))
     if not asked.stream and prefers_async(request.scope["headers"]):
         head = DeferredHead(

@@ -8,13 +8,14 @@ from typing import NamedTuple
 
 import msgspec
 
-from jan_engine import CompiledConstraint, TokenLogprob
+from jan_engine import CompiledConstraint, Sampling, TokenLogprob, TokenRules
 from jan_server.api.completions.schemas import (
     Completion,
     CompletionChoice,
     CompletionRequest,
     PromptWithMedia,
 )
+from jan_server.aside import aside
 from jan_server.errors import ApiError
 from jan_server.ids import new_id
 from jan_server.inference.choice import Choice, Choices
@@ -40,7 +41,7 @@ from jan_server.inference.probabilities import (
     ranked_prompt,
     token_probabilities,
 )
-from jan_server.inference.request_sampling import rules_of, sampling_of
+from jan_server.inference.request_sampling import drawing_of
 from jan_server.inference.served_model import ServedModel
 from jan_server.security.principal import Principal
 from jan_server.sse import frame
@@ -64,7 +65,8 @@ async def begin(asked: CompletionRequest, pool: Pool, principal: Principal) -> C
     prompts = [await _read(one, asked, served) for one in _given_prompts(asked.prompt)]
     constraint = await compiled_constraint(asked, served)
     shown = await served.control_tokens() if asked.skip_special_tokens is False else ()
-    return CompletionJob(asked, served, principal, prompts, constraint, shown)
+    drawing = await drawing_of(asked, served, max(asked.n_choices, asked.best_of or 1))
+    return CompletionJob(asked, served, principal, prompts, constraint, shown, drawing)
 
 
 class CompletionJob:
@@ -78,6 +80,7 @@ class CompletionJob:
         prompts: list[Prompt],
         constraint: CompiledConstraint | None,
         shown_tokens: tuple[int, ...],
+        drawing: tuple[list[Sampling], TokenRules | None],
     ) -> None:
         self.asked = asked
         self.model_id = asked.model or served.id
@@ -90,11 +93,10 @@ class CompletionJob:
         self.n_top = max(asked.logprobs or 0, asked.n_probs or 0)
         self.wants_logprobs = asked.logprobs is not None or bool(asked.n_probs)
         ranks = self.n_tried > self.n
-        rules = rules_of(asked, served.model)
+        samplings, rules = drawing
         n_of_prompt = self.n_top if asked.echo and self.wants_logprobs else None
         if asked.prompt_logprobs is not None:
             n_of_prompt = max(n_of_prompt or 0, asked.prompt_logprobs)
-        samplings = [sampling_of(asked, served, i) for i in range(self.n_tried)]
         self.choices = Choices(
             served,
             [
@@ -148,6 +150,9 @@ class CompletionJob:
     async def whole(self) -> bytes:
         """The answer, once everything is generated."""
         await self.choices.each(Choice.read)
+        return await aside(self._assembled, unless=self.choices.told_little)
+
+    def _assembled(self) -> bytes:
         chosen = self._best()
         answer = self.answer([self._shaped(index, choice) for index, choice in enumerate(chosen)])
         answer.usage = usage_of(self.choices.all, len(self.prompts))

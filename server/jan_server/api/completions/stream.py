@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from jan_engine import Event
 from jan_server.answers import Frames
 from jan_server.api.completions.schemas import CompletionChoice
 from jan_server.api.completions.service import CompletionJob
+from jan_server.aside import aside
 from jan_server.inference.choice import Choice
 from jan_server.inference.details import reading_progress, timings_so_far, usage_of
+from jan_server.inference.probabilities import CompletionLogprobs
 from jan_server.sse import TextFrame
 
 __all__ = ["stream_completion"]
+
+_SHORT_PROMPT = 100  # tokens whose log-probabilities are shaped in a millisecond
 
 
 async def stream_completion(job: CompletionJob, frames: Frames) -> None:
@@ -61,7 +67,7 @@ async def _send_in_detail(job: CompletionJob, choice: Choice, frames: Frames) ->
         shaped = CompletionChoice(
             text=echo + event.text,
             index=choice.index,
-            logprobs=job.logprobs(choice, event.logprobs) if _tells(event) else None,
+            logprobs=await _logprobs(job, choice, event),
         )
         echo = ""
         if event.finish is not None:
@@ -89,5 +95,9 @@ def _last_frame(
     return job.frame(chunk)
 
 
-def _tells(event: Event) -> bool:
-    return bool(event.logprobs) or event.prompt_logprobs is not None
+async def _logprobs(job: CompletionJob, choice: Choice, event: Event) -> CompletionLogprobs | None:
+    told = event.prompt_logprobs
+    if not event.logprobs and told is None:
+        return None
+    is_short = told is None or len(told) < _SHORT_PROMPT
+    return await aside(partial(job.logprobs, choice, event.logprobs), unless=is_short)

@@ -16,7 +16,7 @@ from jan_server.api.embeddings.foreign import FOREIGN_EMBEDDING
 from jan_server.errors import ApiError
 from jan_server.inference.mixed_prompt import mixed_tokens
 from jan_server.inference.pool import Pool
-from jan_server.inference.vectors import VectorJob
+from jan_server.inference.vectors import VectorJob, refuse_many
 from jan_server.requests import HttpRequest, Models, RouteFacts, describe, read
 
 __all__ = ["create_native_embedding"]
@@ -50,7 +50,7 @@ _FACTS = RouteFacts(
 @post("/embedding", opt=describe(_FACTS), status_code=200)
 async def create_native_embedding(body: RawBody, request: HttpRequest, pool: Models) -> ASGIApp:
     """The vectors of some texts, in llama-server's words."""
-    asked = read(NativeEmbeddingRequest, body, request)
+    asked = await read(NativeEmbeddingRequest, body, request)
     job = await _begin(asked, pool)
     how = 2 if asked.embd_normalize is None else asked.embd_normalize
 
@@ -72,6 +72,7 @@ async def _begin(asked: NativeEmbeddingRequest, pool: Pool) -> VectorJob:
     flat = [given] if isinstance(given, str) else given
     one_prompt = any(isinstance(part, int) for part in flat)
     texts = [[part for part in flat if not isinstance(part, list)]] if one_prompt else flat
+    refuse_many("content", len(texts))
     inputs = [
         await mixed_tokens(
             [text] if isinstance(text, str | int) else text,

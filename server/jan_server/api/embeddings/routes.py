@@ -22,5 +22,5 @@ _FACTS = RouteFacts(
 @post("/v1/embeddings", opt=describe(_FACTS))
 async def create_embedding(body: RawBody, request: HttpRequest, pool: Models) -> ASGIApp:
     """The vectors of some texts, each of length one."""
-    job = await begin(read(EmbeddingRequest, body, request), pool)
+    job = await begin(await read(EmbeddingRequest, body, request), pool)
     return WholeAnswer(job.whole, job.leave)

@@ -7,11 +7,13 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from jan_server.ids import ModelName
+
 __all__ = ["Embedding", "EmbeddingList", "EmbeddingRequest", "EmbeddingUsage"]
 
 
 class EmbeddingRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    model: str | None = None  # may be left out where there is only one
+    model: ModelName | None = None  # may be left out where there is only one
     input: str | list[str | int | list[int]] | None = None
     content: str | list[str | int | list[int]] | None = None  # llama-server's name of input
     encoding_format: Literal["float", "base64"] | None = None

@@ -6,6 +6,8 @@ import array
 import base64
 import math
 import sys
+from functools import partial
+from typing import cast
 
 import msgspec
 
@@ -15,10 +17,11 @@ from jan_server.api.embeddings.schemas import (
     EmbeddingRequest,
     EmbeddingUsage,
 )
+from jan_server.aside import aside
 from jan_server.errors import ApiError
 from jan_server.inference.pool import Pool
 from jan_server.inference.served_model import ServedModel
-from jan_server.inference.vectors import VectorJob
+from jan_server.inference.vectors import VectorJob, refuse_many
 
 __all__ = ["EmbeddingJob", "begin"]
 
@@ -38,7 +41,11 @@ async def begin(asked: EmbeddingRequest, pool: Pool) -> EmbeddingJob:
     inputs = [tokens] if tokens else [one for one in given if not isinstance(one, int)]
     if not inputs:
         raise _wrong("input", "is empty")
+    refuse_many("input", len(inputs))
     return EmbeddingJob(asked, served, [await _tokens(one, asked, served) for one in inputs])
+
+
+_FEW = 4  # vectors, whose answer is assembled in a millisecond
 
 
 class EmbeddingJob:
@@ -54,12 +61,17 @@ class EmbeddingJob:
     async def whole(self) -> bytes:
         as_they_are = self._asked.normalize is False or self._asked.embd_normalize == -1
         vectors = await self._job.vectors(normalize=not as_they_are)
+        return await aside(partial(self._assembled, vectors), unless=len(vectors) < _FEW)
+
+    def _assembled(self, vectors: list[list[float]]) -> bytes:
         n_tokens = sum(map(len, self._inputs))
+        # One by one, so that other threads have their turn.
+        encoded = [
+            msgspec.Raw(msgspec.json.encode(Embedding(index=index, embedding=self._shaped(vector))))
+            for index, vector in enumerate(vectors)
+        ]
         answer = EmbeddingList(
-            data=[
-                Embedding(index=index, embedding=self._shaped(vector))
-                for index, vector in enumerate(vectors)
-            ],
+            data=cast("list[Embedding]", encoded),
             model=self._model_id,
             usage=EmbeddingUsage(n_tokens, n_tokens),
         )

@@ -33,7 +33,7 @@ async def tokenize(
     body: RawBody, request: HttpRequest, pool: Models
 ) -> TokenList | Response[bytes]:
     """The tokens of a text."""
-    asked = read(TokenizeRequest, body, request, most_bytes=MOST_COUNTED_BYTES)
+    asked = await read(TokenizeRequest, body, request, most_bytes=MOST_COUNTED_BYTES)
     served = await pool.lease(asked.model)
     tokens = await _tokens(asked, served)
     if not asked.with_pieces:
@@ -45,14 +45,14 @@ async def tokenize(
 @post("/extras/tokenize/count", opt=describe(_COUNT), status_code=200)
 async def count_tokens(body: RawBody, request: HttpRequest, pool: Models) -> TokenCount:
     """How many tokens a text has."""
-    asked = read(TokenizeRequest, body, request, most_bytes=MOST_COUNTED_BYTES)
+    asked = await read(TokenizeRequest, body, request, most_bytes=MOST_COUNTED_BYTES)
     return TokenCount(len(await _tokens(asked, await pool.lease(asked.model))))
 
 
 @post("/extras/detokenize", opt=describe(_DETOKENIZE), status_code=200)
 async def detokenize(body: RawBody, request: HttpRequest, pool: Models) -> Detokenized:
     """The text of these tokens."""
-    asked = read(DetokenizeRequest, body, request, most_bytes=MOST_COUNTED_BYTES)
+    asked = await read(DetokenizeRequest, body, request, most_bytes=MOST_COUNTED_BYTES)
     served = await pool.lease(asked.model)
     work = partial(_text, asked.tokens, served.model)
     return Detokenized(await served.text_work.run(work, len(body)))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from jan_server.ids import ModelName
+
 __all__ = [
     "DetokenizeRequest",
     "Detokenized",
@@ -17,7 +19,7 @@ __all__ = [
 
 class TokenizeRequest(msgspec.Struct, kw_only=True):
     input: str
-    model: str | None = None
+    model: ModelName | None = None
     add_special: bool | None = None  # false
     parse_special: bool | None = None  # true
     with_pieces: bool | None = None  # false
@@ -44,7 +46,7 @@ class TokenCount(msgspec.Struct):
 
 class DetokenizeRequest(msgspec.Struct, kw_only=True):
     tokens: list[int]
-    model: str | None = None
+    model: ModelName | None = None
 
 
 class Detokenized(msgspec.Struct):

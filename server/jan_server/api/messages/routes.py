@@ -46,7 +46,7 @@ _COUNT = RouteFacts(
 @post("/v1/messages", opt=describe(_CREATE))
 async def create_message(body: RawBody, request: HttpRequest, pool: Models) -> ASGIApp:
     """Answer a conversation, in Anthropic's words."""
-    asked = read(MessageRequest, body, request)
+    asked = await read(MessageRequest, body, request)
     job = await begin(asked, pool, principal_of(request))
     if not asked.stream:
         return WholeAnswer(job.whole, job.choices.leave)
@@ -62,4 +62,4 @@ async def create_message(body: RawBody, request: HttpRequest, pool: Models) -> A
 @post("/v1/messages/count_tokens", opt=describe(_COUNT), status_code=200)
 async def count_message_tokens(body: RawBody, request: HttpRequest, pool: Models) -> InputTokens:
     """The tokens of a prompt, without an answer."""
-    return await count(read(CountRequest, body, request), pool)
+    return await count(await read(CountRequest, body, request), pool)

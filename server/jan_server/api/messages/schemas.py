@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from jan_server.ids import ModelName
+
 __all__ = [
     "Block",
     "BlockDelta",
@@ -67,7 +69,7 @@ class OutputConfig(msgspec.Struct, kw_only=True):
 class CountRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What makes the prompt."""
 
-    model: str | None = None  # may be left out where there is only one
+    model: ModelName | None = None  # may be left out where there is only one
     messages: list[Turn]
     system: str | list[dict[str, Any]] | None = None
     tools: list[GivenTool] | None = None

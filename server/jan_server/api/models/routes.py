@@ -54,7 +54,7 @@ async def download_model(
     body: RawBody, request: HttpRequest, pool: Models, source_url: FromQuery[str | None] = None
 ) -> ModelAction:
     """Get a model from a hub, an address or a file. It goes on when the caller leaves."""
-    asked = read(PullRequest, body or b"{}", request)
+    asked = await read(PullRequest, body or b"{}", request)
     asked.source_url = asked.source_url or source_url
     return await pull(pool, asked)
 
@@ -126,7 +126,7 @@ async def change_model_by_post(
 
 async def _act(named: str, body: bytes, request: HttpRequest, pool: Models) -> ModelAction:
     name, _, verb = named.rpartition("/")
-    asked = read(StartRequest, body or b"{}", request)
+    asked = await read(StartRequest, body or b"{}", request)
     if not name:  # /v1/models/start, with the name in the body
         name = asked.model or ""
     if verb not in ("start", "stop"):

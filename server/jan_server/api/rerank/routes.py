@@ -20,5 +20,5 @@ _FACTS = RouteFacts(tag="Embeddings", reads=RerankRequest, foreign=FOREIGN_RERAN
 @post("/v1/rerank", opt=describe(_FACTS))
 async def rerank(body: RawBody, request: HttpRequest, pool: Models) -> ASGIApp:
     """Documents in the order in which they answer a query."""
-    job = await begin(read(RerankRequest, body, request), pool)
+    job = await begin(await read(RerankRequest, body, request), pool)
     return WholeAnswer(job.whole, job.leave)

@@ -7,6 +7,8 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from jan_server.ids import ModelName
+
 __all__ = [
     "DocumentText",
     "RankedDocument",
@@ -23,7 +25,7 @@ class DocumentText(msgspec.Struct):
 
 
 class RerankRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    model: str | None = None  # may be left out where there is only one
+    model: ModelName | None = None  # may be left out where there is only one
     query: str
     documents: list[str | DocumentText] | None = None
     texts: list[str] | None = None  # TEI's name of documents

@@ -9,7 +9,7 @@ from jan_server.api.rerank.schemas import RankedDocument, RankedList, RerankRequ
 from jan_server.errors import ApiError
 from jan_server.inference.pool import Pool
 from jan_server.inference.served_model import ServedModel
-from jan_server.inference.vectors import VectorJob, pair
+from jan_server.inference.vectors import VectorJob, pair, refuse_many
 
 __all__ = ["RerankJob", "begin"]
 
@@ -23,6 +23,7 @@ async def begin(asked: RerankRequest, pool: Pool) -> RerankJob:
     if not documents:
         message = "documents: is empty"
         raise ApiError(400, "invalid_parameter", message, param="documents")
+    refuse_many("documents", len(documents))
 
     async def tokens(field: str, text: str) -> list[int]:
         served.refuse_what_cannot_fit(field, text)

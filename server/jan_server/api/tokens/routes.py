@@ -34,7 +34,7 @@ async def tokens_of_text(
     body: RawBody, request: HttpRequest, pool: Models
 ) -> NativeTokenList | NativePieceList | CountedTokens:
     """The tokens of a text, or of a conversation."""
-    asked = read(NativeTokenizeRequest, body, request, most_bytes=MOST_COUNTED_BYTES)
+    asked = await read(NativeTokenizeRequest, body, request, most_bytes=MOST_COUNTED_BYTES)
     served = await pool.lease(asked.model)
     tokens = await tokens_of(asked, served)
     with_texts = asked.return_token_strs if asked.content is None else asked.with_pieces
@@ -45,7 +45,7 @@ async def tokens_of_text(
 @post("/detokenize", opt=describe(_DETOKENIZE), status_code=200)
 async def text_of_tokens(body: RawBody, request: HttpRequest, pool: Models) -> NativeDetokenized:
     """The text of these tokens."""
-    asked = read(NativeDetokenizeRequest, body, request, most_bytes=MOST_COUNTED_BYTES)
+    asked = await read(NativeDetokenizeRequest, body, request, most_bytes=MOST_COUNTED_BYTES)
     served = await pool.lease(asked.model)
     work = partial(_text_of_all, asked.tokens, served.model)
     text = await served.text_work.run(work, len(body))

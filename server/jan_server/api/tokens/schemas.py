@@ -10,6 +10,8 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from jan_server.ids import ModelName
+
 __all__ = [
     "CountedTokens",
     "NativeDetokenizeRequest",
@@ -40,7 +42,7 @@ class NativeTokenizeRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=
     continue_final_message: bool | None = None
     add_generation_prompt: bool | None = None
 
-    model: str | None = None
+    model: ModelName | None = None
 
 
 class NativeTokenList(msgspec.Struct):
@@ -67,7 +69,7 @@ class CountedTokens(msgspec.Struct, kw_only=True):
 
 class NativeDetokenizeRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     tokens: list[int]
-    model: str | None = None
+    model: ModelName | None = None
 
 
 class NativeDetokenized(msgspec.Struct):

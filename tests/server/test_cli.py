@@ -211,6 +211,20 @@ def test_flags_of_llama_server_mean_what_they_mean_there(
     assert "--cache-type-v" in capsys.readouterr().err
 
 
+def test_a_line_for_llama_server_starts_a_server(alphabet_path: Path) -> None:
+    line = f"-m {alphabet_path} -c 512 -np 2 -ngl 99 -fa auto --jinja --no-webui -b 2048 -t 1"
+    server = start(*line.split(), "--load-mode", "none", "--port", "0")
+    url = url_of(server)
+    assert httpx.get(url + "/health").json()["status"] == "ok"
+    body = {"prompt": "a", "n_predict": 2, "temperature": 0}
+    assert httpx.post(url + "/completion", json=body).json()["content"] == "bc"
+    assert httpx.get(url + "/").json()["status"] == "ok"  # no page
+    server.terminate()
+    assert server.wait(20) == 0
+    assert server.stderr
+    server.stderr.close()
+
+
 def test_variables_of_llama_server_count_where_ours_are_not_set() -> None:
     environment = {
         "LLAMA_ARG_CTX_SIZE": "1000",

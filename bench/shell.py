@@ -27,7 +27,7 @@ from unittest.mock import patch
 import msgspec
 from jan_server.cli.serve import run as serve
 
-from jan_engine import EngineOptions, Model
+from jan_engine import AttentionKernel, EngineOptions, KernelReason, Model
 from jan_engine.types import Told
 from tests import models
 
@@ -109,6 +109,16 @@ class ClockEngine:
         return {"heartbeat_age_s": 0.0, "n_steps": 0}
 
 
+_NO_KERNEL = AttentionKernel(
+    flash=None,
+    reason=KernelReason.GIVEN,
+    plain_s=0.0,
+    flash_s=0.0,
+    n_lanes=0,
+    depth=0,
+    n_rounds=0,
+    failure="",
+)
 _USAGE = {
     "n_prompt": 1,
     "n_generated": 1,
@@ -125,8 +135,8 @@ _USAGE = {
 
 
 def _serve(model: Path, port: int, n_streams: int, rate: float) -> int:
-    def open_clock(_model: Model, options: EngineOptions) -> ClockEngine:
-        return ClockEngine(options.n_parallel, rate)
+    def open_clock(_model: Model, options: EngineOptions) -> tuple[ClockEngine, AttentionKernel]:
+        return ClockEngine(options.n_parallel, rate), _NO_KERNEL
 
     with patch("jan_engine.engine.open_core", open_clock):
         flags = ["--port", str(port), "--parallel", str(n_streams), "--log-level", "warning"]

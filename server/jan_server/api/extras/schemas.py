@@ -17,7 +17,7 @@ __all__ = [
 ]
 
 
-class TokenizeRequest(msgspec.Struct, kw_only=True):
+class TokenizeRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     input: str
     model: ModelName | None = None
     add_special: bool | None = None  # false
@@ -44,7 +44,7 @@ class TokenCount(msgspec.Struct):
     count: int
 
 
-class DetokenizeRequest(msgspec.Struct, kw_only=True):
+class DetokenizeRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     tokens: list[int]
     model: ModelName | None = None
 

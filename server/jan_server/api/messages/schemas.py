@@ -88,6 +88,7 @@ class MessageRequest(CountRequest, kw_only=True):
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     top_k: int | None = None
     seed: int | None = None
+    deterministic: bool | None = None
 
 
 class InputTokens(msgspec.Struct):

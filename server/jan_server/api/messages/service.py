@@ -68,6 +68,7 @@ class MessageJob:
             top_p=asked.top_p,
             top_k=asked.top_k,
             seed=asked.seed,
+            deterministic=asked.deterministic,
         )
         request = engine_request(
             fields,

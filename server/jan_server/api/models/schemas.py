@@ -64,7 +64,7 @@ class ModelList(msgspec.Struct, kw_only=True):
     next_after: str | None = None
 
 
-class PullRequest(msgspec.Struct, kw_only=True):
+class PullRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Where to get a model. One of the first four, by whichever name a client knows."""
 
     source_url: str | None = None
@@ -77,7 +77,7 @@ class PullRequest(msgspec.Struct, kw_only=True):
     wait: bool | None = None  # answer when it is here
 
 
-class StartRequest(msgspec.Struct, kw_only=True):
+class StartRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Settings for this time, in place of the server's."""
 
     model: str | None = None  # where the path does not say

@@ -1,7 +1,6 @@
 #include "free_memory.h"
 
-#include "backend.h"
-
+#include <algorithm>
 #include <fstream>
 
 namespace jan {
@@ -20,16 +19,37 @@ uint64_t available_memory(const std::string & meminfo) {
     return 0;
 }
 
-uint64_t free_memory(uint64_t model_bytes) {
-    uint64_t on_gpus = 0;
-    for (const device & dev : devices()) {
-        on_gpus += dev.kind == device_kind::gpu ? dev.memory_free : 0;
+double gpu_share(const std::vector<device> & found, int n_gpu_layers, int n_layer) {
+    const bool any = std::any_of(found.begin(), found.end(),
+                                 [](const device & one) { return one.kind == device_kind::gpu; });
+    if (!any || n_layer <= 0) {
+        return 0;
     }
+    const int n = n_gpu_layers < 0 ? n_layer : std::clamp(n_gpu_layers - 1, 0, n_layer);
+    return static_cast<double>(n) / n_layer;
+}
+
+uint64_t free_memory(const std::vector<device> & found, double on_gpus, uint64_t model_bytes,
+                     uint64_t available) {
+    double least = 0;
+    const auto limit = [&](double bytes, double share) {
+        if (share > 0) {
+            const double room = std::max(1.0, bytes) / share;  // 0 would be: nobody knows
+            least = least > 0 ? std::min(least, room) : room;
+        }
+    };
     if (on_gpus > 0) {
-        return on_gpus;
+        double bytes = 0;
+        for (const device & one : found) {
+            bytes += one.kind == device_kind::gpu ? static_cast<double>(one.memory_free) : 0;
+        }
+        limit(bytes, on_gpus);
     }
-    const uint64_t available = available_memory("/proc/meminfo");
-    return available > model_bytes ? available - model_bytes : 0;
+    if (available > 0) {
+        const double here = 1 - on_gpus;
+        limit(static_cast<double>(available) - here * static_cast<double>(model_bytes), here);
+    }
+    return static_cast<uint64_t>(std::min(least, 1e18));
 }
 
 }  // namespace jan

@@ -54,7 +54,9 @@ cache_plan llama_forward::plan(const model & source, const forward_options & opt
     wish.mode = options.kv_mode;
     wish.flash = options.flash_attention;
     wish.quantized = ggml_is_quantized(type);
-    wish.on_gpu = llama_supports_gpu_offload();
+    const std::vector<device> found = devices();
+    const double on_gpus = gpu_share(found, source.n_gpu_layers(), facts.n_layer);
+    wish.on_gpu = on_gpus > 0;  // with none of its layers there, the CPU's rules hold
     wish.own_attention = !wish.on_gpu && source.own_attention();
     wish.recurrent = facts.is_recurrent || facts.is_hybrid;
     wish.n_ctx_train = facts.n_ctx_train;
@@ -64,7 +66,7 @@ cache_plan llama_forward::plan(const model & source, const forward_options & opt
         n_numbers = 2 * static_cast<uint64_t>(facts.n_layer) * static_cast<uint64_t>(n_kv);
     }
     wish.cell_bytes = n_numbers * ggml_type_size(type) / static_cast<uint64_t>(ggml_blck_size(type));
-    wish.free_bytes = free_memory(facts.n_bytes);
+    wish.free_bytes = free_memory(found, on_gpus, facts.n_bytes, available_memory("/proc/meminfo"));
     cache_plan planned = plan_cache(wish);
     if (!wish.recurrent) {  // where only whole lanes go on, none is cut
         planned.shape.n_window = facts.n_swa;

@@ -79,12 +79,12 @@ std::shared_ptr<model> model::load(const load_options & options, load_progress &
                     reason);
     }
     progress.fraction = 1.0f;
-    return std::shared_ptr<model>(
-        new model(handle, options.vocab_only, options.matrix_kernels && options.repack));
+    return std::shared_ptr<model>(new model(handle, options));
 }
 
-model::model(llama_model * handle, bool vocab_only, bool own_kernels)
-    : handle_(handle), vocab_only_(vocab_only), own_kernels_(own_kernels) {
+model::model(llama_model * handle, const load_options & options)
+    : handle_(handle), vocab_only_(options.vocab_only),
+      own_kernels_(options.matrix_kernels && options.repack), n_gpu_layers_(options.n_gpu_layers) {
     const llama_vocab * words = llama_model_get_vocab(handle);
     if (llama_vocab_type(words) != LLAMA_VOCAB_TYPE_NONE) {
         special_ = std::make_unique<special_tokens>(words);

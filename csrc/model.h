@@ -72,6 +72,8 @@ class model {
     bool own_kernels() const { return own_kernels_; }
     bool own_attention() const;
 
+    int n_gpu_layers() const { return n_gpu_layers_; }  // as load_options has it
+
     // Whether a forward pass has succeeded with that attention kernel; see trial.h.
     bool was_tried_out(bool flash) const { return tried_out_[flash]; }
     void note_tried_out(bool flash) const { tried_out_[flash] = true; }
@@ -81,12 +83,13 @@ class model {
         void operator()(llama_model * m) const { llama_model_free(m); }
     };
 
-    model(llama_model * handle, bool vocab_only, bool own_kernels);
+    model(llama_model * handle, const load_options & options);
 
     std::unique_ptr<llama_model, deleter> handle_;
     std::unique_ptr<const special_tokens> special_;  // null without a vocabulary
     bool vocab_only_;
     bool own_kernels_;
+    int n_gpu_layers_;
     mutable std::atomic<bool> tried_out_[2]{};
     mutable std::mutex adapters_turn_;  // taken on the way to the next, so that nobody waits for ever
     mutable std::shared_mutex adapters_;

@@ -8,7 +8,7 @@ from jan_engine.gguf import Header
 from jan_engine.tensor_types import bytes_per_number
 from jan_engine.weights import weights_of
 
-__all__ = ["cache_bytes_per_token", "cached_numbers", "needed_bytes"]
+__all__ = ["cache_bytes_per_token", "cached_numbers", "longest_context", "needed_bytes"]
 
 _WORK_BYTES = 64 * 1024 * 1024  # of the buffers of a forward pass, about
 _GRANULARITY = 256  # tokens; csrc/cache_plan.cpp rounds a context up to it
@@ -45,11 +45,16 @@ def needed_bytes(
     many count. `n_cells`: tokens that the cache is known to hold, in place of `n_ctx` for each of
     `n_parallel` requests.
     """
-    n_trained = _number(headers[0], "context_length")
-    longest = min(n_ctx, n_trained) if n_ctx and n_trained else n_ctx or n_trained
-    n_each = -(-longest // _GRANULARITY) * _GRANULARITY
+    n_each = longest_context(headers, n_ctx)
     cache = cache_bytes_per_token(headers, cache_type) * (n_cells or n_each * n_parallel)
     return weights_of(headers).n_bytes + int(cache) + _WORK_BYTES
+
+
+def longest_context(headers: Sequence[Header], n_ctx: int) -> int:
+    """Tokens that the KV cache holds for one request; `n_ctx` as `needed_bytes` has it."""
+    n_trained = _number(headers[0], "context_length")
+    longest = min(n_ctx, n_trained) if n_ctx and n_trained else n_ctx or n_trained
+    return -(-longest // _GRANULARITY) * _GRANULARITY
 
 
 def _by_metadata(header: Header) -> int:

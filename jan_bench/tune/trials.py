@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -12,12 +12,14 @@ import msgspec
 from jan_bench.model_file import read_model_file
 from jan_bench.tune.proposal import Memory, Pace, Proposal, best_threads, propose, wider_pays
 from jan_engine import Model, devices
-from jan_engine.backend import DeviceKind
+from jan_engine.backend import Device, DeviceKind
 from jan_engine.errors import OutOfMemory
 from jan_engine.gauge import Gauge
+from jan_engine.gguf import check_model
 from jan_engine.memory_needs import cache_bytes_per_token
+from jan_engine.placement import ALL_LAYERS, place
 
-__all__ = ["Tuned", "Watch", "tune"]
+__all__ = ["Tuned", "Watch", "free_bytes", "tune"]
 
 _N_PROMPT = 128
 _N_GEN = 24
@@ -43,9 +45,11 @@ class Tuned(msgspec.Struct, frozen=True, kw_only=True):
 
 def tune(path: Path, *, least_rate: float, watch: Watch = lambda _: None) -> Tuned:
     """Raises what loading and running the model raises."""
-    free = _free_bytes()  # before anything of it is in memory
+    found = devices()
+    n_gpu_layers = place(found, check_model(path), 0)
+    free = free_bytes(found, n_gpu_layers)  # before anything of it is in memory
     facts = read_model_file(path, hashed=False)
-    model = Model(path)
+    model = Model(path, n_gpu_layers=n_gpu_layers)
     by_threads = [_watched(watch, _pace(model, n, 1)) for n in _thread_counts()]
     n_threads = best_threads(by_threads)
     (alone,) = (pace for pace in by_threads if pace.n_threads == n_threads)
@@ -113,12 +117,11 @@ def _thread_counts() -> list[int]:
     return sorted({most, *(max(1, most * part // 4) for part in (1, 2, 3))})
 
 
-def _free_bytes() -> int:
-    found = devices()
-    on = [one for one in found if one.kind is DeviceKind.GPU] or [
-        one for one in found if one.kind is DeviceKind.CPU
-    ]
-    return sum(one.memory_free for one in on)
+def free_bytes(found: Sequence[Device], n_gpu_layers: int) -> int:
+    """Of the devices that so many layers lie on."""
+    gpus = [one for one in found if one.kind is DeviceKind.GPU] if n_gpu_layers else []
+    on = [] if gpus and n_gpu_layers == ALL_LAYERS else [DeviceKind.CPU]
+    return sum(one.memory_free for one in found if one in gpus or one.kind in on)
 
 
 def _watched(watch: Watch, pace: Pace) -> Pace:

@@ -123,7 +123,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     n_gpu_layers: Annotated[
         int,
         Meta(
-            description="layers whose weights lie on the GPU; -1: all",
+            description="layers whose weights lie on the GPU; -1: as many as fit",
             ge=-1,
             extra=_short("-ngl"),
         ),

@@ -116,6 +116,34 @@ void test_impossible_wishes_are_refused() {
     CHECK(refusal(wish) == errc::invalid_argument);
 }
 
+constexpr uint64_t gb = uint64_t{1} << 30;
+
+std::vector<device> machine(uint64_t gpu_free) {
+    return {{"cpu", "", "cpu", device_kind::cpu, 64 * gb, 64 * gb},
+            {"gpu", "", "cuda", device_kind::gpu, gpu_free, 24 * gb}};
+}
+
+void test_layers_left_on_the_cpu_have_the_cpu_s_memory() {
+    const std::vector<device> with = machine(8 * gb);
+    const std::vector<device> without = {with[0]};
+    CHECK(gpu_share(without, -1, 32) == 0);
+    CHECK(gpu_share(with, 0, 32) == 0);
+    CHECK(gpu_share(with, 1, 32) == 0);  // what follows the last layer has no cache
+    CHECK(gpu_share(with, 17, 32) == 0.5);
+    CHECK(gpu_share(with, -1, 32) == 1 && gpu_share(with, 99, 32) == 1);
+    CHECK(free_memory(with, 0, 10 * gb, 30 * gb) == 20 * gb);
+    CHECK(free_memory(without, 0, 10 * gb, 30 * gb) == 20 * gb);
+    CHECK(free_memory(without, 0, 10 * gb, 0) == 0);  // nobody knows
+    CHECK(free_memory(with, 1, 10 * gb, 30 * gb) == 8 * gb);
+}
+
+void test_of_two_memories_the_scarcer_decides() {
+    CHECK(free_memory(machine(8 * gb), 0.5, 10 * gb, 30 * gb) == 16 * gb);
+    CHECK(free_memory(machine(8 * gb), 0.5, 10 * gb, 7 * gb) == 4 * gb);
+    const uint64_t none = free_memory(machine(8 * gb), 0.5, 10 * gb, 2 * gb);
+    CHECK(none > 0 && none < 1024);  // known to be none
+}
+
 void test_available_memory_is_read() {
     const char * name = "meminfo-of-a-test";
     std::FILE * file = std::fopen(name, "w");
@@ -135,6 +163,8 @@ int main() {
     test_the_kernel_follows_the_layout();
     test_recurrent_models_have_a_state_per_lane();
     test_impossible_wishes_are_refused();
+    test_layers_left_on_the_cpu_have_the_cpu_s_memory();
+    test_of_two_memories_the_scarcer_decides();
     test_available_memory_is_read();
     CHECK_DONE();
 }

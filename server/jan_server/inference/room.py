@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from jan_engine import devices
-from jan_engine.backend import DeviceKind
+from jan_engine.backend import Device, DeviceKind
 from jan_engine.gguf import Header
 from jan_engine.memory_needs import needed_bytes
+from jan_engine.placement import gpu_bytes
 from jan_server.config import Settings
 from jan_server.errors import ApiError
 from jan_server.inference.resident import Resident
@@ -21,31 +22,37 @@ _MB = 1024 * 1024
 class Room:
     """What is free is asked once, before anything of ours is in it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, find: Callable[[], Sequence[Device]] = devices) -> None:
         self._settings = settings
-        self._n_bytes: int | None = None
+        self._find = find
+        self._memory: tuple[int, int] | None = None
 
     def fits(self, wanted: Resident, others: Sequence[Resident]) -> bool:
         """Raises 503 for what would not fit alone."""
-        n_bytes = self._budget()
+        on_gpus, n_bytes = self._budget()
         if wanted.n_bytes > n_bytes:
             message = f"'{wanted.id}' needs {wanted.n_bytes // _MB} MB of {n_bytes // _MB} MB"
             raise ApiError(503, "out_of_memory", message)
+        # A model that GPUs can hold whole is fast there: others make room. One that they cannot, or
+        # not beside those that stay, lies partly in the machine's memory, which is counted then.
+        stay = sum(one.n_bytes for one in others if one.pinned)
+        if wanted.n_bytes + stay <= on_gpus:
+            n_bytes = on_gpus
         inside = [one for one in others if one.state != "waiting"]
         if self._settings.models_max and len(inside) >= self._settings.models_max:
             return False
         return sum(one.n_bytes for one in inside) + wanted.n_bytes <= n_bytes
 
-    def _budget(self) -> int:
+    def _budget(self) -> tuple[int, int]:
+        """What models may take on GPUs, and in all."""
         if self._settings.models_memory_mb:
-            return self._settings.models_memory_mb * _MB
-        if self._n_bytes is None:
-            found = devices()
-            on = [one for one in found if one.kind is DeviceKind.GPU]
-            if not on or not self._settings.n_gpu_layers:
-                on = [one for one in found if one.kind is DeviceKind.CPU]
-            self._n_bytes = int(sum(one.memory_free for one in on) * _SHARE_OF_FREE)
-        return self._n_bytes
+            return 0, self._settings.models_memory_mb * _MB
+        if self._memory is None:
+            found = self._find()
+            on_gpus = gpu_bytes(found) if self._settings.n_gpu_layers else 0
+            free = sum(one.memory_free for one in found if one.kind is DeviceKind.CPU)
+            self._memory = on_gpus, on_gpus + int(free * _SHARE_OF_FREE)
+        return self._memory
 
 
 def who_may_go(residents: Sequence[Resident]) -> Resident | None:

@@ -23,12 +23,14 @@ from jan_engine import (
     Model,
     Pooling,
     UnsupportedFeature,
+    devices,
 )
 from jan_engine.memory_needs import needed_bytes
 from jan_server.config import Settings
 from jan_server.errors import ApiError
 from jan_server.inference.adapters import Adapters
 from jan_server.inference.admission import Admission
+from jan_server.inference.gpu_layers import chosen_gpu_layers
 from jan_server.inference.sampling_defaults import (
     SamplingDefaults,
     file_sampling,
@@ -265,7 +267,7 @@ class ServedModel:
         settings = self.settings
         model = Model(
             self.path,
-            n_gpu_layers=settings.n_gpu_layers,
+            n_gpu_layers=chosen_gpu_layers(self.path, settings, devices()),
             mmap="mmap" in settings.load_mode,
             mlock="mlock" in settings.load_mode,
             check_tensors=settings.check_tensors,

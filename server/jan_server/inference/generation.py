@@ -27,6 +27,7 @@ __all__ = [
 _NO_PING_S = 365 * 86400.0
 
 StopText = Annotated[str, Meta(max_length=1024)]
+BadWord = Annotated[str, Meta(max_length=128)]  # tokenised on the event loop
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
 Bias = float | bool
 Count = Annotated[int, Meta(ge=0, lt=2**31)]
@@ -56,8 +57,8 @@ class GenerationFields(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
     seed: int | None = None  # below 0: random
     ignore_eos: bool | None = None
     stop_token_ids: Annotated[list[int], Meta(max_length=64)] | None = None
-    allowed_token_ids: Annotated[list[int], Meta(max_length=1 << 20)] | None = None
-    bad_words: Annotated[list[StopText], Meta(max_length=256)] | None = None
+    allowed_token_ids: Annotated[list[int], Meta(max_length=8192)] | None = None
+    bad_words: Annotated[list[BadWord], Meta(max_length=256)] | None = None
 
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     dynatemp_range: Annotated[float, Meta(ge=0)] | None = None

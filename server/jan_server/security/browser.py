@@ -28,7 +28,8 @@ _USUAL_NAMES = (
     "Mcp-Session-Id, mcp-protocol-version, X-Tool-Call-ID, X-Conversation-ID"
 )
 _EXPOSED = (  # what scripts of a page may read of our answers
-    "X-Request-Id, Request-Id, X-Auth-Method, Location, Retry-After, Preference-Applied, Warning, "
+    "X-Request-Id, Request-Id, X-Auth-Method, X-Jan-Ignored, Location, Retry-After, "
+    "Preference-Applied, Warning, "
     "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, "
     "X-RateLimit-Limit-Requests, X-RateLimit-Remaining-Requests, X-RateLimit-Reset-Requests, "
     "X-RateLimit-Limit-Tokens, X-RateLimit-Remaining-Tokens, X-RateLimit-Reset-Tokens, "

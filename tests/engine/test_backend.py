@@ -37,7 +37,7 @@ def test_the_chosen_variant_names_its_instructions() -> None:
 def test_the_build_is_recorded() -> None:
     info = build_info()
     assert info.llama_cpp_build > 11_000
-    assert info.cpu in ("native", "all")
+    assert info.cpu  # whatever JAN_CPU was: native, all, or a processor's name
 
 
 def test_names_of_our_own_keep_other_packages_libraries_out() -> None:

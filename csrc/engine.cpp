@@ -171,12 +171,17 @@ bool engine::obey(bool wait) {
 void engine::step() {
     const double start_s = clock_s();
     now_s_ = start_s;
+    choose_held();
     forward_s_ = 0;
     const uint64_t n_accepted_before = stats_.n_accepted;
     const step_plan & plan = scheduler_.plan(now_s_);
     bool intact = true;
     for (const lane_change & change : plan.changes) {
         intact = apply(change) && intact;
+    }
+    if (plan.slices.empty()) {
+        publish();
+        return;
     }
     if (plan.n_prefill > 0) {
         tell_beginnings(plan);

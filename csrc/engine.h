@@ -73,6 +73,7 @@ class engine {
     void run_pass(const slice * slices, int n);
     void fail_pass(const slice * slices, int n, const error & why);
     void advance(const slice & done);
+    void choose_held();
     void take_tokens(sequence & s);
     std::optional<finish_reason> take_token(sequence & s, token chosen);
     void tell(sequence & s);

@@ -5,6 +5,12 @@
 
 namespace jan {
 
+namespace {
+
+constexpr double least_held_s = 0.001;
+
+}  // namespace
+
 // Afterwards `done.of` may have ended.
 void engine::advance(const slice & done) {
     sequence & s = *done.of;
@@ -26,8 +32,40 @@ void engine::advance(const slice & done) {
     }
     s.n_drafted += n_drafted;
     stats_.n_drafted.fetch_add(static_cast<uint64_t>(n_drafted));
-    if (s.not_chosen || ends) {
+    if ((s.not_chosen || ends) && s.held_row.empty()) {
         take_tokens(s);
+    }
+}
+
+// Goes on with what grammars have not worked out yet, for at most half of what the last pass took:
+// whoever waits for it sits out the steps until then, and the others lose no more than that.
+void engine::choose_held() {
+    std::vector<sequence *> held;
+    for (sequence * s : scheduler_.running()) {
+        if (!s->held_row.empty()) {
+            held.push_back(s);
+        }
+    }
+    if (!held.empty()) {  // whoever was left out the last time comes first
+        std::rotate(held.begin(), held.begin() + static_cast<long>(stats_.n_steps % held.size()), held.end());
+    }
+    const double end_s = now_s_ + std::max(least_held_s, forward_s_ / 2);
+    while (!held.empty()) {
+        std::vector<sequence *> left;
+        for (sequence * s : held) {
+            if (s->n_left() > 0) {  // its cells were lost: the row is computed again
+                s->held_row.clear();
+            } else if (choice_.choose_held(*s)) {
+                now_s_ = clock_s();
+                take_tokens(*s);
+            } else {
+                left.push_back(s);
+            }
+            if (clock_s() >= end_s) {
+                return;
+            }
+        }
+        held.swap(left);
     }
 }
 

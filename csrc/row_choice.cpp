@@ -14,6 +14,10 @@ namespace {
 
 constexpr int min_shared_rows = 4;  // fewer are done before another thread is awake
 
+// Places of a grammar that are looked at before the others have their next token, about a
+// millisecond: what JSON takes.
+constexpr size_t most_places_at_once = 4096;
+
 }  // namespace
 
 row_choice::row_choice(const piece_table & pieces, int n_ctx,
@@ -87,6 +91,7 @@ void row_choice::choose(forward & through, const slice * slices, int n) {
 void row_choice::choose_group(const group & rows, sampling_scratch & scratch) const {
     sequence & s = *rows.of;
     s.chosen.clear();
+    s.held_row.clear();
     try {
         for (int row = 0; row < rows.n_rows; ++row) {
             float * logits = rows.logits + static_cast<int64_t>(row) * limits_.n_vocab;
@@ -97,7 +102,14 @@ void row_choice::choose_group(const group & rows, sampling_scratch & scratch) co
             if (s.ask.max_tokens == 0) {
                 return;
             }
-            s.chosen.push_back(choose_row(s, logits, scratch));
+            const std::optional<token> chosen = choose_row(s, logits, scratch);
+            if (!chosen) {
+                if (s.chosen.empty()) {
+                    s.held_row.assign(logits, logits + limits_.n_vocab);
+                }
+                break;  // behind a guess the row is computed again
+            }
+            s.chosen.push_back(*chosen);
             // The next row was computed from a guess, and says something only if the guess was right.
             const size_t i = s.chosen.size() - 1;
             if (i < s.drafts.size() && s.drafts[i] != s.chosen[i]) {
@@ -112,18 +124,40 @@ void row_choice::choose_group(const group & rows, sampling_scratch & scratch) co
     }
 }
 
+bool row_choice::choose_held(sequence & s) {
+    s.chosen.clear();
+    try {
+        const std::optional<token> chosen = choose_row(s, s.held_row.data(), scratch_[0]);
+        if (!chosen) {
+            return false;
+        }
+        s.chosen.push_back(*chosen);
+    } catch (...) {
+        s.not_chosen = current_error();
+    }
+    s.held_row.clear();
+    return true;
+}
+
 token row_choice::choose_freely(sequence & s, float * logits, sampling_scratch & scratch) const {
     float * ruled = s.ruler.rule(logits, limits_.n_vocab, scratch.ruled);
     return s.chooser ? s.chooser->choose(ruled, scratch) : best_token(ruled, limits_.n_vocab);
 }
 
 // As llama.cpp's server does: a token is chosen freely, and only if the grammar has no place for it
-// is one chosen again, from what the grammar allows.
-token row_choice::choose_within(sequence & s, float * logits, sampling_scratch & scratch) const {
-    token chosen = choose_freely(s, logits, scratch);
+// is one chosen again, from what the grammar allows. That second choice can be later, when it is
+// known what is allowed; the first is not made again then, so that a seed gives what it gives.
+std::optional<token> row_choice::choose_within(sequence & s, float * logits,
+                                               sampling_scratch & scratch) const {
+    bool refused = s.bounds->awaits_mask();
+    token chosen = refused ? -1 : choose_freely(s, logits, scratch);
     // More than once only where a lazy grammar is about to begin and refuses token by token.
-    while (!s.bounds->allows(chosen)) {
-        const std::shared_ptr<const token_mask> allowed = s.bounds->allowed();
+    while (refused || !s.bounds->allows(chosen)) {
+        refused = false;
+        const std::shared_ptr<const token_mask> allowed = s.bounds->allowed(most_places_at_once);
+        if (!allowed) {
+            return std::nullopt;
+        }
         if (allowed->empty()) {
             throw error(errc::invalid_argument, "grammar: no token of this vocabulary can go on from here");
         }
@@ -138,9 +172,14 @@ token row_choice::choose_within(sequence & s, float * logits, sampling_scratch &
     return chosen;
 }
 
-token row_choice::choose_row(sequence & s, float * logits, sampling_scratch & scratch) const {
+std::optional<token> row_choice::choose_row(sequence & s, float * logits, sampling_scratch & scratch) const {
     const bool of_left = s.chooser && s.ask.logprobs_of_left;
-    const token chosen = s.bounds ? choose_within(s, logits, scratch) : choose_freely(s, logits, scratch);
+    const std::optional<token> found =
+        s.bounds ? choose_within(s, logits, scratch) : choose_freely(s, logits, scratch);
+    if (!found) {
+        return found;
+    }
+    const token chosen = *found;
     if (s.ask.n_top >= 0 && of_left) {
         append_left_logprobs(scratch, chosen, s.ask.n_top, s.logprobs);
     } else if (s.ask.n_top >= 0) {

@@ -10,6 +10,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace jan {
@@ -29,8 +30,13 @@ class row_choice {
 
     // For the engine's thread. Each sequence whose slice has output is left with the tokens `chosen`
     // and their log-probabilities: one, and for each draft that it equals the next. Or with the
-    // reason why there is none. Rows before the end of a prompt score its tokens.
+    // reason why there is none, or with its row `held` where a grammar has not said yet what may
+    // follow. Rows before the end of a prompt score its tokens.
     void choose(forward & through, const slice * slices, int n);
+
+    // For the engine's thread, of a sequence with a held row: looks further, for about a millisecond.
+    // False when that was not enough; else it is left as choose() leaves it.
+    bool choose_held(sequence & s);
 
   private:
     // The rows of one sequence, which are chosen from in order, on one thread.
@@ -42,9 +48,9 @@ class row_choice {
     };
 
     void choose_group(const group & rows, sampling_scratch & scratch) const;
-    token choose_row(sequence & s, float * logits, sampling_scratch & scratch) const;
+    std::optional<token> choose_row(sequence & s, float * logits, sampling_scratch & scratch) const;
     token choose_freely(sequence & s, float * logits, sampling_scratch & scratch) const;
-    token choose_within(sequence & s, float * logits, sampling_scratch & scratch) const;
+    std::optional<token> choose_within(sequence & s, float * logits, sampling_scratch & scratch) const;
 
     const piece_table & pieces_;  // the engine's, which outlives this
     const std::unique_ptr<const token_chain_source> upstream_;

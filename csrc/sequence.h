@@ -104,6 +104,9 @@ struct sequence {
     // Between a pass and its being told. Each but the last is the draft at its place.
     std::vector<token> chosen;
     std::optional<error> not_chosen;  // why there is no further one
+    // The logits of its last token, while its grammar works out what may follow: until then all its
+    // tokens are computed, and it has no row in a pass.
+    std::vector<float> held_row;
 
     int n_cached = -1;    // prompt tokens found in the cache; -1 before it ran first
     int n_evaluated = 0;  // prompt tokens computed for it, again after parking included

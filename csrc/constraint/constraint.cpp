@@ -19,8 +19,8 @@ constexpr size_t most_refused = 16;  // then the text goes on freely
 }  // namespace
 
 constraint::constraint(std::shared_ptr<const constraint_params> params, const piece_table & pieces,
-                       std::vector<token> shown)
-    : params_(std::move(params)), pieces_(pieces), shown_(std::move(shown)),
+                       std::vector<token> shown, size_t most_places)
+    : params_(std::move(params)), pieces_(pieces), shown_(std::move(shown)), most_places_(most_places),
       automaton_(params_->grammar->automaton()), search_(params_->begin),
       state_(params_->lazy ? waiting : automaton_->after(automaton_->start(), params_->begun)) {
     if (state_ == grammar_automaton::dead) {
@@ -108,10 +108,18 @@ void constraint::prepare(mask_ahead & elsewhere) const {
     }
 }
 
-std::shared_ptr<const token_mask> constraint::allowed() {
+std::shared_ptr<const token_mask> constraint::allowed(size_t n_most) {
     asked_ = true;
     if (state_ >= 0) {
-        return with_shown(automaton_->mask(state_));
+        if (n_places_ >= most_places_) {
+            throw error(errc::invalid_argument, "grammar: working out what may follow takes too long; say "
+                                                "the same with fewer ways to read it");
+        }
+        mask_purse purse{n_most};
+        const std::shared_ptr<const token_mask> mask = automaton_->mask(state_, purse);
+        n_places_ += purse.n_spent;
+        awaits_mask_ = !mask;
+        return mask ? with_shown(mask) : nullptr;
     }
     auto all = std::make_shared<token_mask>(pieces_.n_tokens());
     all->allow_all();

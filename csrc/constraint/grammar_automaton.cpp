@@ -11,6 +11,7 @@ namespace {
 
 constexpr int32_t unknown = -2;  // in next_
 constexpr int32_t outermost = 0;
+constexpr size_t nodes_per_place = 16;  // of the words' tree, in what they cost
 
 bool less(place a, place b) { return a.node != b.node ? a.node < b.node : a.frame < b.frame; }
 bool equal(place a, place b) { return a.node == b.node && a.frame == b.frame; }
@@ -44,7 +45,7 @@ int32_t grammar_automaton::frame_of(int32_t back, int32_t parent) {
 }
 
 void grammar_automaton::spend() {
-    if (++n_looked_at_ > limits_.n_per_call || seen_.size() > limits_.n_places) {
+    if (++n_looked_at_ > n_allowed_ || seen_.size() > limits_.n_places) {
         throw error(errc::invalid_argument,
                     "grammar: it can be read in too many ways at once; say the same with fewer alternatives");
     }
@@ -147,6 +148,7 @@ void grammar_automaton::begin_step() {
 int32_t grammar_automaton::start() {
     const std::lock_guard lock(mutex_);
     n_looked_at_ = 0;
+    n_allowed_ = limits_.n_per_text;
     begin_step();
     reach({program_->start(), outermost});
     return close();
@@ -155,12 +157,14 @@ int32_t grammar_automaton::start() {
 int32_t grammar_automaton::after(int32_t state, std::string_view bytes) {
     const std::lock_guard lock(mutex_);
     n_looked_at_ = 0;
+    n_allowed_ = limits_.n_per_text;
     return walk(state, bytes);
 }
 
 int32_t grammar_automaton::after(int32_t state, token id, std::string_view bytes) {
     const std::lock_guard lock(mutex_);
     n_looked_at_ = 0;
+    n_allowed_ = limits_.n_per_text;
     const int32_t by_bytes = bytes.empty() ? dead : walk(state, bytes);
     if (!program_->has_tokens()) {
         return by_bytes;
@@ -218,23 +222,67 @@ void grammar_automaton::allow_by_token(int32_t state, token_mask & into) const {
 }
 
 std::shared_ptr<const token_mask> grammar_automaton::mask(int32_t state) {
+    mask_purse purse{SIZE_MAX};
+    return mask(state, purse);
+}
+
+std::shared_ptr<const token_mask> grammar_automaton::mask(int32_t state, mask_purse & purse) {
     const std::lock_guard lock(mutex_);
     if (states_[static_cast<size_t>(state)].mask) {
         return states_[static_cast<size_t>(state)].mask;
     }
-    n_looked_at_ = 0;
-    auto made = std::make_shared<token_mask>(words_->n_vocab());
-    if (program_->has_tokens()) {
-        allow_by_token(state, *made);
+    auto found = unfinished_.find(state);
+    if (found == unfinished_.end()) {
+        found = unfinished_.emplace(state, begin_mask(state)).first;
     }
-    // Down the tree of all words, leaving out whatever is below a byte that cannot come.
+    unfinished_mask & made = found->second;
+    n_looked_at_ = 0;
+    n_allowed_ = limits_.n_per_mask - std::min(made.n_spent, limits_.n_per_mask);
+    bool whole = false;
+    try {
+        whole = go_on(made, purse.n_most - std::min(purse.n_spent, purse.n_most));
+    } catch (...) {
+        purse.n_spent += n_looked_at_;
+        unfinished_.erase(found);
+        throw;
+    }
+    purse.n_spent += n_looked_at_;
+    made.n_spent += n_looked_at_;
+    if (!whole) {
+        return nullptr;
+    }
+    const std::shared_ptr<const token_mask> mask = finish_mask(state, made);
+    unfinished_.erase(found);
+    return mask;
+}
+
+grammar_automaton::unfinished_mask grammar_automaton::begin_mask(int32_t state) const {
+    unfinished_mask made;
+    made.allowed = std::make_shared<token_mask>(words_->n_vocab());
+    if (program_->has_tokens()) {
+        allow_by_token(state, *made.allowed);
+    }
+    made.path.assign(words_->depth() + 1, dead);
+    made.path[0] = state;
+    return made;
+}
+
+// Down the tree of all words, leaving out whatever is below a byte that cannot come. False when
+// so much was looked at before the end.
+bool grammar_automaton::go_on(unfinished_mask & made, size_t n_most) {
     const std::vector<token_trie::node> & nodes = words_->nodes();
-    path_.assign(words_->depth() + 1, dead);
-    path_[0] = state;
     const auto n_classes = static_cast<size_t>(program_->n_classes());
-    for (size_t i = 0; i < nodes.size();) {
+    size_t n_nodes = 0;
+    for (size_t i = made.next; i < nodes.size();) {
+        if (++n_nodes % nodes_per_place == 0) {
+            ++n_looked_at_;
+        }
+        if (n_looked_at_ >= n_most) {
+            made.next = i;
+            return false;
+        }
         const token_trie::node & n = nodes[i];
-        const int32_t from = path_[n.depth - 1];
+        const int32_t from = made.path[n.depth - 1];
         const int cls = program_->class_of(n.byte);
         int32_t to = next_[static_cast<size_t>(from) * n_classes + static_cast<size_t>(cls)];
         if (to == unknown) {
@@ -244,22 +292,27 @@ std::shared_ptr<const token_mask> grammar_automaton::mask(int32_t state) {
             i = n.end;
             continue;
         }
-        path_[n.depth] = to;
+        made.path[n.depth] = to;
         for (uint32_t j = 0; j < n.n_tokens; ++j) {
-            made->allow(words_->tokens()[n.first_token + j]);
+            made.allowed->allow(words_->tokens()[n.first_token + j]);
         }
         ++i;
     }
+    return true;
+}
+
+std::shared_ptr<const token_mask> grammar_automaton::finish_mask(int32_t state,
+                                                                 const unfinished_mask & made) {
     for (const token id : words_->end_of_generation()) {
         if (states_[static_cast<size_t>(state)].complete) {
-            made->allow(id);
+            made.allowed->allow(id);
         } else {
-            made->ban(id);
+            made.allowed->ban(id);
         }
     }
-    n_mask_bytes_ += made->n_bytes();
-    states_[static_cast<size_t>(state)].mask = made;
-    return made;
+    n_mask_bytes_ += made.allowed->n_bytes();
+    states_[static_cast<size_t>(state)].mask = made.allowed;
+    return made.allowed;
 }
 
 bool grammar_automaton::has_mask(int32_t state) {
@@ -271,7 +324,9 @@ size_t grammar_automaton::used() const {
     constexpr size_t node_of_a_map = 40;
     return next_.size() * sizeof(int32_t) + n_place_bytes_ + n_mask_bytes_ +
            states_.size() * (sizeof(state_content) + node_of_a_map) +
-           frames_.size() * (sizeof(frame) + node_of_a_map);
+           frames_.size() * (sizeof(frame) + node_of_a_map) +
+           unfinished_.size() *
+               (static_cast<size_t>(words_->n_vocab()) / 8 + words_->depth() * sizeof(int32_t));
 }
 
 size_t grammar_automaton::n_bytes() {
@@ -301,6 +356,7 @@ std::vector<grammar_automaton::stack> grammar_automaton::stacks(int32_t state) {
 int32_t grammar_automaton::enter(const std::vector<stack> & stacks) {
     const std::lock_guard lock(mutex_);
     n_looked_at_ = 0;
+    n_allowed_ = limits_.n_per_mask;
     begin_step();
     for (const stack & nodes : stacks) {
         if (nodes.empty()) {

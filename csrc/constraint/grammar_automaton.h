@@ -23,7 +23,15 @@ namespace jan {
 struct automaton_limits {
     size_t n_bytes = 32 << 20;      // of states and masks, before it should be replaced
     size_t n_places = 20'000;       // looked at for one step of a byte
-    size_t n_per_call = 2'000'000;  // looked at in one call
+    size_t n_per_text = 200'000;    // for the bytes of one token
+    size_t n_per_mask = 2'000'000;  // for one mask, in however many pieces
+};
+
+// What a call may look at before it has to leave off, and what it did look at: places, and
+// sixteen nodes of the vocabulary's tree count as one.
+struct mask_purse {
+    size_t n_most;
+    size_t n_spent = 0;
 };
 
 // Any thread may call anything; one call runs at a time. What goes beyond the limits throws
@@ -41,6 +49,8 @@ class grammar_automaton {
     bool complete(int32_t state);                                    // the text may end here
     bool final(int32_t state);                                       // and nothing can follow
     std::shared_ptr<const token_mask> mask(int32_t state);
+    // nullptr where the purse is too small: what was done is kept, and the next call goes on there.
+    std::shared_ptr<const token_mask> mask(int32_t state, mask_purse & purse);
     bool has_mask(int32_t state);
 
     // It has grown beyond its limit; another one may take over with the places of a state.
@@ -63,7 +73,18 @@ class grammar_automaton {
         std::shared_ptr<const token_mask> mask;
     };
 
+    // A mask in the making: down to which node of the words' tree, and by which states.
+    struct unfinished_mask {
+        std::shared_ptr<token_mask> allowed;
+        std::vector<int32_t> path;
+        size_t next = 0;
+        size_t n_spent = 0;
+    };
+
     int32_t frame_of(int32_t back, int32_t parent);
+    unfinished_mask begin_mask(int32_t state) const;
+    bool go_on(unfinished_mask & made, size_t n_most);
+    std::shared_ptr<const token_mask> finish_mask(int32_t state, const unfinished_mask & made);
     void begin_step();
     void reach(place from);
     int32_t close();
@@ -85,14 +106,15 @@ class grammar_automaton {
     std::vector<int32_t> next_;                             // states * classes
     size_t n_mask_bytes_ = 0;
     size_t n_place_bytes_ = 0;
-    size_t n_looked_at_ = 0;  // in this call
+    size_t n_looked_at_ = 0;  // in this call,
+    size_t n_allowed_ = 0;    // and how many it may
+    std::unordered_map<int32_t, unfinished_mask> unfinished_;
 
     // Of the step in the making.
     place_set seen_;
     std::vector<place> open_;
     std::vector<place> found_;
     bool found_end_ = false;
-    std::vector<int32_t> path_;  // of a walk through the words
 };
 
 }  // namespace jan

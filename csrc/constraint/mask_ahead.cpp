@@ -4,6 +4,12 @@
 
 namespace jan {
 
+namespace {
+
+constexpr size_t piece = 4096;  // places, about a millisecond
+
+}  // namespace
+
 mask_ahead::mask_ahead() : thread_([this] { run(); }) {}
 
 mask_ahead::~mask_ahead() {
@@ -34,7 +40,14 @@ void mask_ahead::run() {
         wanted_.pop_back();
         lock.unlock();
         try {
-            automaton->mask(state);
+            // In pieces: whoever needs the automaton meanwhile waits for one of them.
+            for (mask_purse purse{piece}; !automaton->mask(state, purse);) {
+                purse = {piece};
+                const std::lock_guard again(mutex_);
+                if (stop_) {
+                    return;
+                }
+            }
         } catch (const error &) {
             // It is thrown again to whoever needs the mask.
         }

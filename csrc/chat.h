@@ -63,6 +63,8 @@ struct chat_prompt {
     std::vector<std::string> thinking_ends;
     std::string format;    // upstream's name of it
     chat_message prefill;  // what of the answer the prompt already holds
+    std::vector<std::string>
+        unheld;  // of schemas, what the grammar does not hold: "tools: #/0/...: pattern: why"
     std::shared_ptr<const chat_syntax> syntax;
 };
 
@@ -82,8 +84,8 @@ class chat_template {
     virtual ~chat_template() = default;
 
     // Any thread, any number at once. `request` is a JSON object in the words of chat completions:
-    //   messages, tools, tool_choice, parallel_tool_calls, response_format, json_schema, grammar,
-    //   reasoning_format, reasoning_effort, enable_thinking, chat_template_kwargs,
+    //   messages, tools, tool_choice, parallel_tool_calls, response_format, json_schema, json_schema_strict,
+    //   grammar, reasoning_format, reasoning_effort, enable_thinking, chat_template_kwargs,
     //   add_generation_prompt, continue_final_message
     // Others are ignored. Throws invalid_argument, its message beginning with the field.
     virtual chat_prompt render(std::string_view request) const = 0;

@@ -9,7 +9,6 @@
 #include "json_schema.h"
 #include "log.h"
 #include "model.h"
-#include "schema_limits.h"
 #include "template_limits.h"
 
 #include "common/chat.h"
@@ -63,6 +62,20 @@ template <class Call> auto blaming(const char * field, errc blame, const Call & 
         const size_t cause = reason.rfind("\nError: ");  // of a template; before it stands its source
         reason = cause == std::string::npos ? reason : reason.substr(cause + 8);
         throw error(blame, std::string(field) + ": " + reason.substr(0, max_reason));
+    }
+}
+
+// What a template fails with once its budget is spent says nothing: upstream swallows the cause.
+template <class Call> auto blaming_messages(const jan_template::budget & budget, const Call & call) {
+    try {
+        return blaming("messages", errc::invalid_argument, call);
+    } catch (const error &) {
+        if (budget.is_spent()) {
+            throw error(errc::invalid_argument,
+                        "messages: the model's chat template would make more of them than "
+                        "it may: send fewer or shorter ones");
+        }
+        throw;
     }
 }
 
@@ -166,14 +179,14 @@ class upstream_template : public chat_template {
         const chat_request request = read_chat_request(request_json);
         common_chat_templates_inputs inputs = inputs_of(request);
         const jan_template::budget budget(allowance_for(request_json.size()));
-        common_chat_params made = blaming("messages", errc::invalid_argument, [&] {
-            return common_chat_templates_apply(templates_.get(), inputs);
-        });
+        common_chat_params made =
+            blaming_messages(budget, [&] { return common_chat_templates_apply(templates_.get(), inputs); });
         if (made.grammar.size() > max_grammar) {
             throw error(errc::invalid_argument, "tools: their grammar is larger than 1 MiB");
         }
         chat_prompt prompt = prompt_of(std::move(made));
         hold_to_form(request, prompt);
+        prompt.unheld = request.unheld;
         if (inputs.continue_final_message != COMMON_CHAT_CONTINUATION_NONE) {
             prompt.prefill = prompt.syntax->parse("", true);
         }
@@ -230,7 +243,7 @@ class upstream_template : public chat_template {
         if (prompt.grammar.empty()) {
             prompt.grammar_lazy = false;
             prompt.grammar =
-                request.json_schema.empty() ? request.grammar : json_schema_to_gbnf(request.json_schema);
+                request.json_schema.empty() ? request.grammar : json_schema_to_gbnf(request.json_schema).text;
         } else if (!prompt.grammar_lazy && prompt.grammar != request.grammar) {
             prompt.grammar_begun = prompt.generation_prompt;
         }
@@ -321,21 +334,6 @@ chat_template::from_source(const std::string & source, const std::string & bos, 
 std::shared_ptr<const chat_template> chat_template::from_model(std::shared_ptr<const model> source,
                                                                const std::string & override_source) {
     return std::make_shared<const upstream_template>(std::move(source), override_source, "", "");
-}
-
-std::string json_schema_to_gbnf(std::string_view schema_json) {
-    install_log();
-    check_schema_text(schema_json, "json_schema");
-    const std::string grammar = blaming("json_schema", errc::invalid_argument, [&] {
-        return json_schema_to_grammar(common_json::parse(std::string(schema_json)), true);
-    });
-    if (grammar.size() > max_grammar) {
-        throw error(errc::invalid_argument, "json_schema: its grammar is larger than 1 MiB");
-    }
-    if (grammar.find('\0') != std::string::npos) {
-        throw error(errc::invalid_argument, "json_schema: a zero character in a name or pattern");
-    }
-    return grammar;
 }
 
 }  // namespace jan

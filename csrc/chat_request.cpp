@@ -1,8 +1,8 @@
 #include "chat_request.h"
 
 #include "error.h"
+#include "json_schema.h"
 #include "json_tree.h"
-#include "schema_limits.h"
 
 #include <cctype>
 #include <cstdio>
@@ -104,6 +104,17 @@ class request_reader {
     const json_tree & tree_;
 };
 
+// That it is a schema, and one that is held where it has to be. What is left out of others is noted.
+void check_schema(const json_tree & schema, const std::string & field, const std::string & place, bool strict,
+                  chat_request & request) {
+    for (const std::string & unheld : rules_of(schema, field, place).unheld) {
+        if (strict) {
+            fail(field + ": strict, and no grammar holds " + unheld);
+        }
+        request.unheld.push_back(field + ": " + unheld);
+    }
+}
+
 void read_tools(const request_reader & from, chat_request & request) {
     if (const json_tree * tools = from.field("tools")) {
         if (!tools->is_array() || tools->items.size() > max_tools) {
@@ -123,7 +134,10 @@ void read_tools(const request_reader & from, chat_request & request) {
                 if (!parameters->is_object()) {
                     fail("tools: parameters must be a JSON schema, an object");
                 }
-                check_schema(*parameters, "tools");
+                const json_tree * strict = function->find("strict");
+                const std::string place =
+                    "#/" + std::to_string(&tool - tools->items.data()) + "/function/parameters";
+                check_schema(*parameters, "tools", place, strict && strict->truth, request);
             }
         }
         request.tools = text_of(*tools);
@@ -147,10 +161,16 @@ void read_tools(const request_reader & from, chat_request & request) {
     }
 }
 
-const json_tree * schema_in(const json_tree & format) {
+struct format_schema {
+    const json_tree * schema = nullptr;
+    std::string place;
+    bool strict = false;
+};
+
+format_schema schema_in(const json_tree & format) {
     const json_tree * type = format.find("type");
     if (!type || !type->is_string() || type->text == "text") {
-        return nullptr;
+        return {};
     }
     static const json_tree any = {json_tree::kind::object, false, "", {}, {}};
     const json_tree * holder = type->text == "json_object"   ? &format
@@ -160,18 +180,23 @@ const json_tree * schema_in(const json_tree & format) {
         fail("response_format: type must be text, json_object or json_schema, the last with a json_schema");
     }
     const json_tree * schema = holder->find("schema");
-    return schema ? schema : &any;
+    const json_tree * strict = holder->find("strict");
+    const std::string place = holder == &format ? "#/schema" : "#/json_schema/schema";
+    return {schema ? schema : &any, place, strict && strict->truth};
 }
 
 void read_format(const request_reader & from, chat_request & request) {
-    const json_tree * schema = from.field("json_schema");
+    format_schema asked{from.field("json_schema"), "#"};
+    from.truth("json_schema_strict", asked.strict);
     const char * field = "json_schema";
     if (const json_tree * format = from.field("response_format")) {
-        if (const json_tree * inner = schema_in(*format)) {
-            schema = inner;
+        const format_schema inner = schema_in(*format);
+        if (inner.schema) {
+            asked = inner;
             field = "response_format";
         }
     }
+    const json_tree * schema = asked.schema;
     from.text("grammar", request.grammar);
     if (!schema) {
         return;
@@ -180,7 +205,7 @@ void read_format(const request_reader & from, chat_request & request) {
         fail("grammar: not together with a JSON schema");
     }
     const bool is_empty = schema->is_object() && schema->members.empty();
-    check_schema(*schema, field);
+    check_schema(*schema, field, asked.place, asked.strict, request);
     request.json_schema = is_empty ? R"({"type":"object"})" : text_of(*schema);
 }
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace jan {
 
@@ -23,10 +24,12 @@ struct chat_request {
     chat_continued continued = chat_continued::none;
     std::optional<bool> parallel_tool_calls;     // absent: as the template can
     std::map<std::string, std::string> options;  // of the template: name to JSON
+    std::vector<std::string> unheld;             // "tools: #/0/...: pattern: why": see schema_rules
 };
 
-// Throws invalid_argument, its message beginning with the field: a wrong type, a schema past
-// schema_limits.h, an option that would take the place of something else, more than 16 MiB.
+// Throws invalid_argument, its message beginning with the field: a wrong type, a schema that is none or
+// with `strict` more than a grammar holds, an option that would take the place of something else, more than
+// 16 MiB.
 chat_request read_chat_request(std::string_view json);
 
 // Whether the name stands in the template as a word of its own.

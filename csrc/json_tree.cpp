@@ -134,7 +134,35 @@ class reader {
         }
     }
 
-    // Leaves to upstream's parser what only it would make of a number: we keep the characters.
+    static bool is_number(std::string_view text) {
+        size_t at = 0;
+        const auto digits = [&] {
+            const size_t first = at;
+            while (at < text.size() && text[at] >= '0' && text[at] <= '9') {
+                ++at;
+            }
+            return at > first;
+        };
+        const auto take = [&](char c) { return at < text.size() && text[at] == c && ++at > 0; };
+        take('-');
+        if (!take('0') && !digits()) {
+            return false;
+        }
+        if (take('.') && !digits()) {
+            return false;
+        }
+        if (take('e') || take('E')) {
+            if (!take('+')) {
+                take('-');
+            }
+            if (!digits()) {
+                return false;
+            }
+        }
+        return at == text.size();
+    }
+
+    // It keeps its characters: they may be more than a double holds.
     void number(json_tree & tree) {
         tree.type = json_tree::kind::number;
         const size_t begin = at_;
@@ -144,6 +172,9 @@ class reader {
         }
         if (at_ == begin || at_ - begin > 64) {
             broken(at_ == begin ? "no value begins like this" : "a number with too many digits");
+        }
+        if (!is_number(text_.substr(begin, at_ - begin))) {
+            broken("a number that is none");
         }
         tree.text = std::string(text_.substr(begin, at_ - begin));
     }

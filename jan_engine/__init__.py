@@ -41,7 +41,7 @@ from jan_engine.errors import (
     UnsupportedModelFormat,
     WriteFailed,
 )
-from jan_engine.json_schema import gbnf_from_schema
+from jan_engine.json_schema import SchemaGrammar, gbnf_from_schema, read_schema
 from jan_engine.kernel import AttentionKernel, KernelReason
 from jan_engine.llm import LLM
 from jan_engine.model import Model
@@ -107,6 +107,7 @@ __all__ = [
     "Request",
     "Sampler",
     "Sampling",
+    "SchemaGrammar",
     "Stream",
     "ThoughtLimit",
     "TokenLogprob",
@@ -127,4 +128,5 @@ __all__ = [
     "gbnf_from_schema",
     "quantize",
     "quantize_types",
+    "read_schema",
 ]

@@ -38,7 +38,11 @@ cdef extern from "log.h" namespace "jan" nogil:
 
 
 cdef extern from "json_schema.h" namespace "jan" nogil:
-    string json_schema_to_gbnf(string_view schema_json) except +raise_jan_error
+    cdef cppclass schema_grammar_text "jan::schema_grammar":
+        string text
+        vector[string] unheld
+
+    schema_grammar_text json_schema_to_gbnf(string_view schema_json) except +raise_jan_error
 
 
 cdef extern from "backend.h" namespace "jan" nogil:
@@ -219,6 +223,7 @@ cdef extern from "chat.h" namespace "jan" nogil:
         bool supports_thinking
         bool reasoning_opened
         string thinking_start
+        vector[string] unheld
         vector[string] thinking_ends
         string format
         chat_message prefill

@@ -34,13 +34,13 @@ def take_log() -> list[tuple[int, str]]:
     return [(<int>record.level, _text(record.text)) for record in drain_log()]
 
 
-def schema_grammar(bytes schema_json not None) -> str:
-    cdef string grammar
+def schema_grammar(bytes schema_json not None) -> tuple[str, list[str]]:
+    cdef schema_grammar_text grammar
     cdef const char * data = schema_json
     cdef size_t size = len(schema_json)
     with nogil:
         grammar = json_schema_to_gbnf(string_view(data, size))
-    return _text(grammar)
+    return _text(grammar.text), [_text(one) for one in grammar.unheld]
 
 
 def open_backends(
@@ -283,6 +283,7 @@ cdef class ChatPrompt:
             "supports_thinking": self.owned.supports_thinking,
             "reasoning_opened": self.owned.reasoning_opened,
             "thinking_start": _text(self.owned.thinking_start),
+            "unheld": [_text(one) for one in self.owned.unheld],
             "thinking_ends": [_text(one) for one in self.owned.thinking_ends],
             "format": _text(self.owned.format),
         }

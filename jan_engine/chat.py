@@ -106,6 +106,7 @@ class ChatPrompt:
         "thinking_ends",
         "thinking_start",
         "triggers",
+        "unheld",
     )
 
     def __init__(self, native: _core.ChatPrompt) -> None:
@@ -124,6 +125,8 @@ class ChatPrompt:
         self.reasoning_opened: bool = facts["reasoning_opened"]  # text ends inside the reasoning
         self.thinking_start: str = facts["thinking_start"]
         self.thinking_ends: list[str] = facts["thinking_ends"]
+        # Of schemas, what the grammar does not hold: "tools: #/0/...: pattern: it looks around".
+        self.unheld: list[str] = facts["unheld"]
         self.format: str = facts["format"]  # llama.cpp's name of it
 
     @property
@@ -263,6 +266,7 @@ class ChatTemplate:
         parallel_tool_calls: bool | None = None,
         response_format: Mapping[str, object] | None = None,
         json_schema: Mapping[str, object] | None = None,
+        json_schema_strict: bool = False,
         grammar: str = "",
         enable_thinking: bool = True,
         reasoning_effort: str | None = None,
@@ -273,6 +277,7 @@ class ChatTemplate:
     ) -> ChatPrompt:
         """Messages, tools and choices in the words of chat completions; bytes are JSON.
 
+        What no grammar can hold of a schema is in `unheld`, or with `strict` an error.
         `chat_template_kwargs` that the template does not mention have no effect. A true
         `continue_final_message` makes the last message, the assistant's, the answer's beginning.
         Raises InvalidRequest, its message beginning with the name of what is wrong.
@@ -284,6 +289,7 @@ class ChatTemplate:
             "parallel_tool_calls": parallel_tool_calls,
             "response_format": response_format,
             "json_schema": json_schema,
+            "json_schema_strict": json_schema_strict,
             "grammar": grammar,
             "enable_thinking": enable_thinking,
             "reasoning_effort": reasoning_effort,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import msgspec
 
 from jan_engine import _core
-from jan_engine.json_schema import gbnf_from_schema
+from jan_engine.errors import InvalidRequest
+from jan_engine.json_schema import read_schema
 from jan_engine.native_int import token_ids
 
 __all__ = [
@@ -34,6 +36,7 @@ class JsonSchema(msgspec.Struct, frozen=True, tag=True):
     """JSON that a schema describes. `{}` is any JSON, `{"type": "object"}` any object."""
 
     schema: dict[str, Any] | str  # a text is read as JSON
+    strict: bool = False  # what no grammar can hold is an error, and not left out
 
 
 class Regex(msgspec.Struct, frozen=True, tag=True):
@@ -48,6 +51,8 @@ class Choices(msgspec.Struct, frozen=True, tag=True):
     texts: tuple[str, ...]
 
 
+_log = logging.getLogger(__name__)
+
 Constraint = Grammar | JsonSchema | Regex | Choices
 
 
@@ -55,6 +60,7 @@ class CompiledConstraint(msgspec.Struct, frozen=True):
     """A constraint as one engine's requests take it: see AsyncEngine.compile."""
 
     core: _core.CompiledGrammar
+    unheld: tuple[str, ...] = ()  # of a schema: see SchemaGrammar
 
 
 class Triggers(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,8 +77,13 @@ def compile_constraint(core: _core.Engine, given: Constraint) -> CompiledConstra
     match given:
         case Grammar(text, root):
             made = core.compile_gbnf(_bytes(text), _bytes(root))
-        case JsonSchema(schema):
-            made = core.compile_gbnf(_bytes(gbnf_from_schema(schema)), b"root")
+        case JsonSchema(schema, strict):
+            read = read_schema(schema)
+            if strict and read.unheld:
+                raise InvalidRequest(f"json_schema: strict, and no grammar holds {read.unheld[0]}")
+            for unheld in read.unheld:
+                _log.warning("a grammar does not hold all of a JSON schema: %s", unheld)
+            return CompiledConstraint(core.compile_gbnf(_bytes(read.text), b"root"), read.unheld)
         case Regex(pattern):
             made = core.compile_regex(_bytes(pattern))
         case Choices(texts):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
 import msgspec
@@ -9,13 +10,24 @@ import msgspec
 from jan_engine import _core
 from jan_engine.errors import InvalidRequest
 
-__all__ = ["gbnf_from_schema"]
+__all__ = ["SchemaGrammar", "gbnf_from_schema", "read_schema"]
+
+_log = logging.getLogger(__name__)
 
 
-def gbnf_from_schema(schema: Mapping[str, object] | str | bytes) -> str:
-    """Text is JSON. Raises InvalidRequest for what no grammar can say, and for what is too large.
+class SchemaGrammar(msgspec.Struct, frozen=True):
+    """GBNF, and what of the schema it does not hold."""
 
-    A pattern that no grammar can say becomes any string, with a warning in the log.
+    text: str
+    # "#/properties/a: pattern: it looks around": the place, the keyword and why.
+    unheld: tuple[str, ...] = ()
+
+
+def read_schema(schema: Mapping[str, object] | str | bytes) -> SchemaGrammar:
+    """Text is JSON. Raises InvalidRequest for what is no schema, what nothing satisfies, and for
+    what is too large.
+
+    What a grammar cannot hold is left out of it, so that it allows more than the schema does.
     """
     if isinstance(schema, str):
         schema = schema.encode()
@@ -24,4 +36,13 @@ def gbnf_from_schema(schema: Mapping[str, object] | str | bytes) -> str:
             schema = msgspec.json.encode(schema)
         except (TypeError, ValueError, RecursionError) as error:
             raise InvalidRequest(f"json_schema: {error}") from None
-    return _core.schema_grammar(schema)
+    text, unheld = _core.schema_grammar(schema)
+    return SchemaGrammar(text, tuple(unheld))
+
+
+def gbnf_from_schema(schema: Mapping[str, object] | str | bytes) -> str:
+    """As read_schema, with a warning in the log for what it does not hold."""
+    read = read_schema(schema)
+    for unheld in read.unheld:
+        _log.warning("the grammar of a JSON schema does not hold %s", unheld)
+    return read.text

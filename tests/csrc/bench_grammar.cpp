@@ -58,7 +58,7 @@ int main(int argc, char ** argv) {
     const llama_vocab * words = llama_model_get_vocab(model);
     const auto pieces = vocab(words).pieces();
     std::printf("%d tokens\n", pieces->n_tokens());
-    const std::string gbnf = json_schema_to_gbnf(schema);
+    const std::string gbnf = json_schema_to_gbnf(schema).text;
     grammar_cache cache(pieces);
     const stopwatch first;
     cache.regex("a");

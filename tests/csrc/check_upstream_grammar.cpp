@@ -127,7 +127,7 @@ int main(int argc, char ** argv) {
     try {
         std::string text = contents(argv[2]);
         if (argc > 4 && std::strcmp(argv[4], "json") == 0) {
-            text = json_schema_to_gbnf(text);
+            text = json_schema_to_gbnf(text).text;
         }
         comparison both(llama_model_get_vocab(model), text);
         for (uint32_t seed = 0; seed < 3; ++seed) {

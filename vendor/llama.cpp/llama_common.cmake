@@ -5,6 +5,7 @@ set(common "${tree}/common")
 include(${common}/parsers/sources.cmake)  # LLAMA_CHAT_PARSERS_SOURCES
 add_library(jan_common STATIC EXCLUDE_FROM_ALL
     common_log.cpp
+    schema_seam.cpp
     template_budget.cpp
     ${LLAMA_CHAT_PARSERS_SOURCES}
     ${common}/chat.cpp
@@ -21,11 +22,13 @@ add_library(jan_common STATIC EXCLUDE_FROM_ALL
     ${common}/jinja/value.cpp
     ${common}/json.cpp
     ${common}/json-schema.cpp
-    ${common}/json-schema-to-grammar.cpp
     ${common}/peg-parser.cpp
     ${common}/trie.cpp
     ${common}/unicode.cpp)
-target_include_directories(jan_common PRIVATE ${common} ${tree}/vendor)
+# schema_seam.cpp reads schemas in the place of upstream's own reader, and calls jan_csrc for it.
+set_source_files_properties(${common}/json-schema.cpp PROPERTIES
+    COMPILE_DEFINITIONS common_chat_schema_from_json=upstream_schema_from_json)
+target_include_directories(jan_common PRIVATE ${common} ${tree}/vendor ${CMAKE_CURRENT_SOURCE_DIR}/../../csrc)
 target_link_libraries(jan_common PUBLIC llama)
 set_target_properties(jan_common PROPERTIES
     CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
@@ -37,9 +40,6 @@ else()
         -include${CMAKE_CURRENT_SOURCE_DIR}/local_time.h)
     set_source_files_properties(${common}/jinja/runtime.cpp ${common}/jinja/value.cpp PROPERTIES
         COMPILE_OPTIONS "-include${CMAKE_CURRENT_SOURCE_DIR}/jinja_hooks.h")
-    # It prints its one warning to stderr, in the caller's words.
-    set_source_files_properties(${common}/json-schema-to-grammar.cpp PROPERTIES
-        COMPILE_OPTIONS "-include${CMAKE_CURRENT_SOURCE_DIR}/warning_to_log.h")
     if(APPLE)
         target_link_options(jan_common INTERFACE -Wl,-dead_strip)
     else()

@@ -16,6 +16,7 @@ from jan_engine import (
     ThoughtLimit,
 )
 from jan_server.errors import ApiError
+from jan_server.inference.constraint import note_unheld
 from jan_server.inference.served_model import ServedModel
 from jan_server.telemetry.record import current_record
 
@@ -31,6 +32,7 @@ class Conversation(msgspec.Struct, kw_only=True):
     parallel_tool_calls: bool | None = None
     json_schema: dict[str, Any] | None = None
     schema_field: str = "response_format"  # that it came in
+    schema_is_strict: bool = False  # what no grammar holds of it is an error
     enable_thinking: bool = True
     thinking_budget: int | None = None  # tokens, after which a thought is made to end
     reasoning_effort: str | None = None
@@ -76,7 +78,14 @@ async def prepare(
     is_slow = bool(constraint or conversation.tools or conversation.json_schema)
     record = current_record()
     n_bytes = record.n_body_bytes if record else 0
-    return await served.text_work.run(work, n_bytes, is_slow=is_slow)
+    ready = await served.text_work.run(work, n_bytes, is_slow=is_slow)
+    note_unheld(
+        one.replace("json_schema:", f"{conversation.schema_field}:", 1)
+        if one.startswith("json_schema:")
+        else one
+        for one in ready.prompt.unheld
+    )
+    return ready
 
 
 def _prepare(
@@ -87,22 +96,7 @@ def _prepare(
     may_be_longer: bool,
 ) -> ReadyChat:
     model, engine = served.model, served.engine
-    prompt = served.template.render(
-        conversation.messages,
-        tools=conversation.tools,
-        tool_choice=conversation.tool_choice,
-        parallel_tool_calls=conversation.parallel_tool_calls,
-        json_schema=conversation.json_schema,
-        enable_thinking=conversation.enable_thinking,
-        reasoning_effort=conversation.reasoning_effort,
-        reasoning_format=conversation.reasoning_format,
-        chat_template_kwargs={
-            **served.template_kwargs,
-            **(conversation.chat_template_kwargs or {}),
-        },
-        continue_final_message=conversation.continue_final_message,
-        add_generation_prompt=conversation.add_generation_prompt,
-    )
+    prompt = _rendered(conversation, served)
     served.refuse_what_cannot_fit("messages", prompt.text, is_cut=may_be_longer)
     must_call = bool(conversation.tools) and conversation.tool_choice not in ("auto", "none")
     if must_call and not prompt.grammar:
@@ -122,6 +116,32 @@ def _prepare(
         form = msgspec.structs.replace(form, thought=limit)
     tokens = model.tokenize(prompt.text, add_special=True, parse_special=True)
     return ReadyChat(prompt, tokens, form)
+
+
+def _rendered(conversation: Conversation, served: ServedModel) -> ChatPrompt:
+    try:
+        return served.template.render(
+            conversation.messages,
+            tools=conversation.tools,
+            tool_choice=conversation.tool_choice,
+            parallel_tool_calls=conversation.parallel_tool_calls,
+            json_schema=conversation.json_schema,
+            json_schema_strict=conversation.schema_is_strict,
+            enable_thinking=conversation.enable_thinking,
+            reasoning_effort=conversation.reasoning_effort,
+            reasoning_format=conversation.reasoning_format,
+            chat_template_kwargs={
+                **served.template_kwargs,
+                **(conversation.chat_template_kwargs or {}),
+            },
+            continue_final_message=conversation.continue_final_message,
+            add_generation_prompt=conversation.add_generation_prompt,
+        )
+    except InvalidRequest as error:
+        if error.field not in {"json_schema", "tools"}:
+            raise
+        field = "tools" if error.field == "tools" else conversation.schema_field
+        raise _wrong(field, str(error)) from None
 
 
 def _thought_limit(prompt: ChatPrompt, model: Model, most: int) -> ThoughtLimit | None:

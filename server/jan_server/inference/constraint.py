@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Any, cast
 
@@ -19,8 +20,9 @@ from jan_engine import (
 from jan_server.errors import ApiError
 from jan_server.inference.generation import GenerationFields
 from jan_server.inference.served_model import ServedModel
+from jan_server.telemetry.record import note_ignored
 
-__all__ = ["asked_constraint", "compiled_constraint"]
+__all__ = ["asked_constraint", "compiled_constraint", "note_unheld"]
 
 _STRUCTURED = {"json", "json_object", "regex", "choice", "grammar"}
 # Which of vLLM's backends, and what it may try instead: there is one here, and it needs no other.
@@ -41,11 +43,20 @@ async def compiled_constraint(
     if constraint is None:
         return None
     try:
-        return await served.text_work.run(
+        made = await served.text_work.run(
             partial(served.engine.compile, constraint), 0, is_slow=True
         )
     except InvalidRequest as error:
         raise _wrong(name, str(error)) from None
+    note_unheld(f"{name}: {unheld}" for unheld in made.unheld)
+    return made
+
+
+def note_unheld(found: Iterable[str]) -> None:
+    """What no grammar holds, "FIELD: PLACE: KEYWORD: why", by its place in the answer's head."""
+    for unheld in found:
+        field, place, keyword, _ = unheld.split(": ", 3)
+        note_ignored(f"{field}{place}/{keyword}")
 
 
 def asked_constraint(fields: GenerationFields) -> tuple[str, Constraint | None]:
@@ -81,7 +92,7 @@ def _of_format(given: dict[str, Any] | None) -> Constraint | None:
         schema = _of_schema("response_format", named.get("schema"))
         if schema is None:
             raise _wrong("response_format", "json_schema needs a schema")
-        return schema
+        return msgspec.structs.replace(schema, strict=named.get("strict") is True)
     if kind == "regex":  # llama-swap's and TGI's
         return Regex(_text_of("response_format", given, "pattern", "value"))
     if kind == "grammar":

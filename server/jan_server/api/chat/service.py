@@ -88,6 +88,7 @@ async def ready_chat(asked: ChatRequest, served: ServedModel) -> ReadyChat:
         parallel_tool_calls=asked.parallel_tool_calls,
         json_schema=schema if isinstance(schema, dict) else None,
         schema_field=name or "response_format",
+        schema_is_strict=isinstance(constraint, JsonSchema) and constraint.strict,
         enable_thinking=thinking.enabled,
         thinking_budget=thinking.budget,
         reasoning_effort=thinking.effort,

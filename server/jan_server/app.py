@@ -10,10 +10,10 @@ from typing import Any
 from litestar import Litestar, Response
 from litestar.datastructures import State
 from litestar.di import Provide
+from litestar.params import QueryParameter as QueryKwarg
 from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp
 
-from jan_engine import build_info
 from jan_server.api.adapters import routes as adapters
 from jan_server.api.chat import routes as chat
 from jan_server.api.chat import template as chat_template
@@ -36,8 +36,7 @@ from jan_server.api.tokens import routes as tokens
 from jan_server.deferral import DeferredAnswers
 from jan_server.entry import Entry
 from jan_server.inference.pool import Pool
-from jan_server.openapi import openapi_document
-from jan_server.requests import HttpRequest, Route, error_body, explain
+from jan_server.requests import HttpRequest, QueryParameter, Route, error_body, explain
 from jan_server.security.browser import BrowserGuard
 from jan_server.security.key_file import KeyFile
 from jan_server.security.principal import KeyRing
@@ -84,7 +83,7 @@ def create_app(
     routes = create_routes(pool, on_loaded=on_loaded)
     routes.state.meter = observer.meter
     described = routes_of(routes)
-    routes.state.openapi = openapi_document(described, version=build_info().version)
+    routes.state.described = described
     public = [route.path for route in described if route.facts.public]
     settings = pool.settings
     return Entry(
@@ -139,6 +138,11 @@ def routes_of(app: Litestar) -> list[Route]:
             facts=handler.opt["facts"],
             name=handler.handler_name,
             summary=(handler.fn.__doc__ or "").rstrip("."),
+            query=tuple(
+                QueryParameter(name, parameter.annotation, parameter.default)
+                for name, parameter in handler.parsed_fn_signature.parameters.items()
+                if isinstance(parameter.kwarg_definition, QueryKwarg)
+            ),
         )
         for route in app.routes
         for handler in (route.route_handlers if isinstance(route, HTTPRoute) else ())

@@ -28,6 +28,7 @@ from jan_server.telemetry.record import current_record, note_ignored
 __all__ = [
     "HttpRequest",
     "Models",
+    "QueryParameter",
     "Route",
     "RouteFacts",
     "deferred_answer",
@@ -58,7 +59,16 @@ class RouteFacts(msgspec.Struct, frozen=True, kw_only=True):
     streams: bool = False
     public: bool = False  # no key is needed
     dialect: Dialect = OPENAI
+    paths: tuple[str, ...] = ()  # in the API's description, of a route that takes any path
     wrong_value: int = 400  # status for a wrong type or a value out of range
+
+
+class QueryParameter(msgspec.Struct, frozen=True):
+    """What a handler reads from behind the question mark."""
+
+    name: str
+    type: Any
+    default: Any
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +79,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     facts: RouteFacts
     name: str
     summary: str
+    query: tuple[QueryParameter, ...] = ()
 
 
 def describe(facts: RouteFacts) -> dict[str, Any]:

@@ -8,8 +8,13 @@ from importlib.resources import files
 from litestar import Response, get
 from litestar.params import FromPath
 
+from jan_engine import build_info
+from jan_server.demo import DEMO_ID
 from jan_server.errors import ApiError
-from jan_server.requests import HttpRequest, RouteFacts, describe
+from jan_server.openapi.document import openapi_document
+from jan_server.openapi.fields import OF_SETTINGS
+from jan_server.requests import HttpRequest, Models, RouteFacts, describe
+from jan_server.security.key_file import KEY_FILE
 
 __all__ = ["HANDLERS"]
 
@@ -48,17 +53,15 @@ _FACTS = RouteFacts(tag="Docs", public=True)
 
 
 @get("/openapi.json", opt=describe(_FACTS))
-async def openapi_json(request: HttpRequest) -> Response[bytes]:
+async def openapi_json(request: HttpRequest, pool: Models) -> Response[bytes]:
     """This document."""
-    document: bytes = request.app.state.openapi
-    return Response(document, media_type="application/json")
+    return await _document(request, pool)
 
 
 @get("/api/swagger/doc.json", opt=describe(_FACTS))
-async def swagger_doc(request: HttpRequest) -> Response[bytes]:
-    """The same document, where the page looks for it."""
-    document: bytes = request.app.state.openapi
-    return Response(document, media_type="application/json")
+async def swagger_doc(request: HttpRequest, pool: Models) -> Response[bytes]:
+    """This document, where its page looks for it."""
+    return await _document(request, pool)
 
 
 @get("/api/swagger/index.html", opt=describe(_FACTS))
@@ -88,6 +91,32 @@ def _bundled(asset: str) -> bytes:
     """One copy, however many readers are slow."""
     folder = next((files("swagger_ui_bundle") / "vendor").iterdir())
     return (folder / asset).read_bytes()
+
+
+async def _document(request: HttpRequest, pool: Models) -> Response[bytes]:
+    """Made once for each model that its examples name, which is seldom another."""
+    state = request.app.state
+    model = await _model_of_examples(pool)
+    made: tuple[str | None, bytes] | None = state.get("openapi")
+    if made is None or made[0] != model:
+        defaults = {name: getattr(pool.settings, name) for name in OF_SETTINGS}
+        document = openapi_document(
+            state.described, version=build_info().version, defaults=defaults, model=model
+        )
+        made = state["openapi"] = (model, document)
+    return Response(made[1], media_type="application/json")
+
+
+async def _model_of_examples(pool: Models) -> str | None:
+    """One that is here; None where that is for callers with a key alone to know."""
+    if pool.settings.api_key or (pool.home / KEY_FILE).exists():
+        return None
+    if pool.only is not None:
+        return pool.only.id
+    library = pool.library.opened
+    if library is None:
+        return None
+    return next((one.id for one in await library.models()), DEMO_ID)
 
 
 HANDLERS = [openapi_json, swagger_doc, swagger, swagger_page, swagger_asset]

@@ -36,7 +36,12 @@ from jan_server.requests import HttpRequest, Models, RouteFacts, describe, expla
 
 __all__ = ["HANDLERS"]
 
-_START = RouteFacts(tag="Models", reads=StartRequest, gives=ModelAction)
+_START = RouteFacts(
+    tag="Models",
+    reads=StartRequest,
+    gives=ModelAction,
+    paths=("/v1/models/{model_id}/start", "/v1/models/{model_id}/stop"),
+)
 
 
 @get("/v1/models", opt=describe(RouteFacts(tag="Models", gives=ModelList)))
@@ -112,7 +117,7 @@ async def delete_model(
 async def change_model(
     model_id: FromPath[str], body: RawBody, request: HttpRequest, pool: Models
 ) -> ModelAction:
-    """Load a model, at ID/start; or take it out of memory, at ID/stop."""
+    """Load a model into memory, or take it out."""
     return await _act(_name(model_id), body, request, pool)
 
 
@@ -120,7 +125,7 @@ async def change_model(
 async def change_model_by_post(
     model_id: FromPath[str], body: RawBody, request: HttpRequest, pool: Models
 ) -> ModelAction:
-    """The same, for clients that only post."""
+    """Load a model into memory, or take it out, for clients that only post."""
     return await _act(_name(model_id), body, request, pool)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -79,7 +79,7 @@ def openapi_document(
 
 
 def _places(route: Route) -> Iterator[tuple[str, str]]:
-    """Paths in the document, each with the operation's id: a route that takes any path has several."""
+    """Paths in the document, each with its operation's id: a route for any path has several."""
     if not route.facts.paths:
         yield _PARAMETER.sub(r"{\1}", route.path), route.name
     for path in route.facts.paths:
@@ -183,8 +183,10 @@ def _reference(kind: type[msgspec.Struct]) -> dict[str, str]:
 def _named(value: Any, model: str | None) -> Any:  # noqa: ANN401 - any part of the document
     """With the model's id where examples name it, or without the fields that would."""
     if isinstance(value, dict):
-        named = ((key, _named(one, model)) for key, one in value.items())
-        return {key: one for key, one in named if one is not None or value[key] is None}
+        members = cast("dict[str, Any]", value)
+        named = {key: _named(one, model) for key, one in members.items()}
+        return {key: one for key, one in named.items() if one is not None or members[key] is None}
     if isinstance(value, list):
-        return [_named(one, model) for one in value]
+        parts: list[Any] = value
+        return [_named(one, model) for one in parts]
     return model if isinstance(value, str) and value == MODEL else value

@@ -65,10 +65,11 @@ FIELDS: dict[str, Text] = {
     ),
     "min_tokens": Text("Tokens that come before one that ends the text.", 0),
     "stop": Text(
-        "Stop sequences: generation stops before any of these texts, at most 16 of 1,024 characters.",
+        "Generation stops before any of these texts; at most 16 of 1,024 characters.",
         [],
     ),
     "stop_sequences": Text("Texts before which generation stops.", []),
+    "stop_token_ids": Text("Tokens that end the answer."),
     "include_stop_str_in_output": Text("The stop text stays in the answer.", False),
     "no_stop_trim": Text("SGLang's name of `include_stop_str_in_output`.", False),
     "ignore_eos": Text("Go on after the end-of-text token.", False),
@@ -126,6 +127,8 @@ FIELDS: dict[str, Text] = {
     "ebnf": Text("SGLang's name of `grammar`."),
     "json_schema": Text("A JSON schema that the text has to match."),
     "response_format": Text("`text`, `json_object`, or `json_schema` with its schema."),
+    "allowed_token_ids": Text("The only tokens that may come."),
+    "bad_words": Text("Texts that may not come, as the tokenizer writes them."),
     "regex": Text("A regular expression that the text has to match."),
     "guided_json": Text("vLLM's name of `json_schema`."),
     "guided_json_object": Text("The text has to be a JSON object.", False),
@@ -163,6 +166,9 @@ FIELDS: dict[str, Text] = {
     ),
     # Completions
     "prompt": Text("The text to continue, or its token ids, or several of either."),
+    "input_prefix": Text("The text before the gap."),
+    "input_suffix": Text("The text after the gap."),
+    "input_extra": Text("Further files, each with its name and its text."),
     "prompt_string": Text("A prompt's text."),
     "add_special_tokens": Text("Put the model's first token in front of the prompt.", True),
     # Chat
@@ -216,6 +222,8 @@ FIELDS: dict[str, Text] = {
     "disable_parallel_tool_use": Text("An answer has one call at most.", False),
     # Vectors
     "input": Text("The text, or several; for vectors also token ids."),
+    "NativeTokenizeRequest.content": Text("The text to tokenize."),
+    "NativeEmbeddingRequest.content": Text("The text, or several."),
     "TokenizeRequest.input": Text("The text to tokenize."),
     "EmbeddingRequest.content": Text("llama-server's name of `input`."),
     "encoding_format": Text("`float`, or `base64` for packed numbers.", "float"),
@@ -234,6 +242,7 @@ FIELDS: dict[str, Text] = {
     "tokens": Text("Token ids to turn into text."),
     "add_special": Text("Put the model's first and last tokens around the text.", False),
     "parse_special": Text("Read `<|im_end|>` and the like as the tokens they name.", False),
+    "return_token_strs": Text("Each token comes with its text, as vLLM gives it.", False),
     "with_pieces": Text("Each token comes with its text.", False),
     # Models
     "source_url": Text("Where the model is: an address, or `hf:OWNER/REPO[:QUANT]`."),

@@ -34,6 +34,7 @@ def _user(text: str) -> dict[str, str]:
 
 
 _MESSAGES = [_user("What is the capital of France?")]
+_LATER = {"202": "Accepted - Request is being processed"}
 _COUNT = {"tokens": [15339, 11, 1917, 0]}
 
 PATH_PARAMETERS = {
@@ -48,6 +49,7 @@ OPERATIONS: dict[str, Operation] = {
     "create_completion": Operation(
         description="Creates a completion for the provided prompt and parameters. This endpoint is "
         "compatible with OpenAI's completions API.",
+        statuses=_LATER,
         examples={
             "basic": Example(
                 "Basic Completion",
@@ -97,6 +99,7 @@ OPERATIONS: dict[str, Operation] = {
     "create_chat_completion": Operation(
         description="Creates a model response for the given chat conversation. This endpoint is "
         "compatible with OpenAI's chat completions API.",
+        statuses=_LATER,
         examples={
             "simple": Example(
                 "Simple Chat",
@@ -213,6 +216,42 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "detokenize": Operation(
         examples={"few": Example("Three tokens", {"tokens": [10, 11, 12], "model": MODEL})},
+    ),
+    "tokens_of_text": Operation(
+        description="llama-server's form with `content`, vLLM's with `prompt` or `messages`.",
+        examples={
+            "content": Example("llama-server's", {"content": "Hello, world!"}),
+            "prompt": Example("vLLM's", {"prompt": "Hello, world!", "model": MODEL}),
+        },
+    ),
+    "text_of_tokens": Operation(
+        examples={"few": Example("Three tokens", {"tokens": [10, 11, 12]})}
+    ),
+    "create_native_completion": Operation(
+        description="llama-server's own completion.",
+        examples={
+            "basic": Example("A story", {"prompt": "Once upon a time", "n_predict": 50}),
+        },
+    ),
+    "infill": Operation(
+        description="The text of a gap, for models that are trained for it.",
+        examples={
+            "gap": Example(
+                "A function's body",
+                {"input_prefix": "def one():\n", "input_suffix": "\n", "n_predict": 16},
+            ),
+        },
+    ),
+    "apply_template": Operation(
+        description="The prompt that the conversation becomes.",
+        examples={"simple": Example("A conversation", {"messages": _MESSAGES})},
+    ),
+    "count_chat_tokens": Operation(
+        examples={"simple": Example("A conversation", {"model": MODEL, "messages": _MESSAGES})},
+    ),
+    "create_native_embedding": Operation(
+        description="llama-server's own vectors.",
+        examples={"one": Example("One text", {"content": "Hello, world!"})},
     ),
     "list_models": Operation(
         description="Lists the currently available models and provides basic information about "

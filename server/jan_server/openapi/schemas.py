@@ -23,8 +23,7 @@ def schemas_of(
     whole = _components(read | given, ref)
     answers = _components(given, ref)
     for name, schema in _components(read, ref).items():
-        if name not in answers:
-            whole[name] = _described(name, schema, defaults)
+        whole[name] = _described(name, schema, defaults, in_answers=name in answers)
     return whole
 
 
@@ -33,16 +32,13 @@ def _components(kinds: Set[type[msgspec.Struct]], ref: str) -> dict[str, Any]:
     return msgspec.json.schema_components(ordered, ref_template=ref)[1]
 
 
-def _described(struct: str, schema: dict[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """A request's: null is the same as absent, so it is neither a type nor a default here."""
+def _described(
+    struct: str, schema: dict[str, Any], defaults: Mapping[str, Any], *, in_answers: bool
+) -> dict[str, Any]:
+    """In a request null is the same as absent, so it is neither a type nor a default there."""
     properties: dict[str, Any] = {}
     for name, one in schema.get("properties", {}).items():
-        told = {key: part for key, part in one.items() if key != "default"}
-        kinds = [kind for kind in told.pop("anyOf", ()) if kind != {"type": "null"}]
-        if len(kinds) == 1:
-            told |= kinds[0]
-        elif kinds:
-            told["anyOf"] = kinds
+        told = dict(one) if in_answers else _without_null(one)
         text = FIELDS.get(f"{struct}.{name}", FIELDS.get(name))
         if text is not None:
             told["description"] = text.description
@@ -52,3 +48,13 @@ def _described(struct: str, schema: dict[str, Any], defaults: Mapping[str, Any])
                 told["default"] = text.default
         properties[name] = told
     return {**schema, "properties": properties}
+
+
+def _without_null(field: dict[str, Any]) -> dict[str, Any]:
+    told = {key: part for key, part in field.items() if key not in ("default", "anyOf")}
+    kinds: list[dict[str, Any]] = [
+        kind for kind in field.get("anyOf", ()) if kind != {"type": "null"}
+    ]
+    if len(kinds) == 1:
+        return told | kinds[0]
+    return told | {"anyOf": kinds} if kinds else told

@@ -11,6 +11,7 @@ from litestar.params import FromPath
 from jan_engine import build_info
 from jan_server.demo import DEMO_ID
 from jan_server.errors import ApiError
+from jan_server.inference.sampling_defaults import sampling_defaults
 from jan_server.openapi.document import openapi_document
 from jan_server.openapi.fields import OF_SETTINGS
 from jan_server.requests import HttpRequest, Models, RouteFacts, describe
@@ -99,7 +100,9 @@ async def _document(request: HttpRequest, pool: Models) -> Response[bytes]:
     model = await _model_of_examples(pool)
     made: tuple[str | None, bytes] | None = state.get("openapi")
     if made is None or made[0] != model:
-        defaults = {name: getattr(pool.settings, name) for name in OF_SETTINGS}
+        settings = pool.settings if pool.only is None else pool.only.served.settings
+        usual = sampling_defaults(settings, {})
+        defaults = {name: getattr(usual, name) for name in OF_SETTINGS}
         document = openapi_document(
             state.described, version=build_info().version, defaults=defaults, model=model
         )

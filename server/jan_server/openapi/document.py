@@ -187,6 +187,5 @@ def _named(value: Any, model: str | None) -> Any:  # noqa: ANN401 - any part of 
         named = {key: _named(one, model) for key, one in members.items()}
         return {key: one for key, one in named.items() if one is not None or members[key] is None}
     if isinstance(value, list):
-        parts: list[Any] = value
-        return [_named(one, model) for one in parts]
+        return [_named(one, model) for one in cast("Sequence[Any]", value)]
     return model if isinstance(value, str) and value == MODEL else value

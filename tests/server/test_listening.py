@@ -44,6 +44,7 @@ def test_one_server_answers_at_several_ports(tmp_path: Path) -> None:
     said = ""
     while "/v1, no key" not in said:
         said = server.stderr.readline()
+        assert said, "it ended"
     for port in ports:
         assert f"http://127.0.0.1:{port}/v1" in said
         assert httpx.get(f"http://127.0.0.1:{port}/health").status_code == 200

@@ -17,7 +17,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from jan_engine import LLM, EngineOptions, Model, Request
@@ -78,7 +78,7 @@ def _speed(engine: LLM, n_tokens: int) -> float:
 
 
 @contextmanager
-def _neighbours(n: int) -> Iterator[None]:
+def _neighbours(n: int) -> Generator[None]:
     # In sessions of their own: they may have their share of the cores by session.
     loops = [
         subprocess.Popen([sys.executable, "-c", LOOP], start_new_session=True) for _ in range(n)

@@ -42,7 +42,7 @@ def texts(model: Model) -> dict[str, str]:
 
 
 def least_s(model: Model, text: str) -> float:
-    took = []
+    took: list[float] = []
     for _ in range(ROUNDS):
         began_s = time.perf_counter()
         model.tokenize(text, parse_special=True)

@@ -29,7 +29,9 @@ class MachineMemory(Generic[Found]):
 
     def __init__(self, name: str, kind: type[Found]) -> None:
         self._name = name
-        self._decoder = msgspec.json.Decoder(dict[str, kind])  # type: ignore[valid-type]
+        self._decoder: msgspec.json.Decoder[dict[str, Found]] = msgspec.json.Decoder(
+            dict[str, kind]  # type: ignore[valid-type]
+        )
 
     def recall(self, key: str) -> Found | None:
         return self._read().get(key)

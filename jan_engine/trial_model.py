@@ -15,8 +15,10 @@ from jan_engine.tensor_types import tensor_types
 
 __all__ = ["write_trial_model"]
 
-_TYPES = ["q4_K", "q6_K", "q8_0", "q4_0", "f16", "bf16", "q5_K", "iq4_xs", "q4_1"]
-_TYPES += ["q5_0", "q5_1", "q2_K", "q3_K", "iq4_nl", "mxfp4", "iq3_s", "iq2_xs", "f32"]
+_TYPES = (
+    *("q4_K", "q6_K", "q8_0", "q4_0", "f16", "bf16", "q5_K", "iq4_xs", "q4_1", "q5_0"),
+    *("q5_1", "q2_K", "q3_K", "iq4_nl", "mxfp4", "iq3_s", "iq2_xs", "f32"),
+)
 _N_LAYERS = 3  # seven matrices each: as many as there are types, at least
 _WIDTH = 256  # the longest block of any type
 _N_HEADS = 4
@@ -30,7 +32,8 @@ _NORMAL, _CONTROL = 1, 3  # kinds of token
 def write_trial_model(path: Path) -> None:
     """Raises OSError."""
     ids = {name: (kind, block) for kind, (name, *block) in tensor_types().items()}
-    heads, n_bytes = [], 0
+    heads: list[bytes] = []
+    n_bytes = 0
     for name, type_name, shape in _tensors():
         kind, (n_block, block_bytes) = ids[type_name]
         dims = struct.pack(f"<I{len(shape)}Q", len(shape), *shape)

@@ -262,7 +262,8 @@ def _groups(reference: Side | KeptReference, sides: Sequence[Side]) -> Iterator[
         n_bytes = 0 if side.loaded in loaded else _file_bytes(side.path)
         if group and taken + n_bytes > room:
             yield group
-            group, loaded, taken = [], set(), 0
+            group, taken = [], 0
+            loaded = set()
             n_bytes = _file_bytes(side.path)
         group.append(place)
         loaded.add(side.loaded)

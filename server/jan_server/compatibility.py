@@ -6,8 +6,9 @@ python -m jan_server.compatibility docs/api-compatibility.md
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -24,7 +25,8 @@ END = "<!-- made until here -->\n"
 def routes_with_tables() -> Iterator[tuple[str, RouteFacts]]:
     """Routes whose bodies other servers know, without the version before their paths."""
     for handler in HANDLERS:
-        facts: RouteFacts | None = (handler.opt or {}).get("facts")
+        described: Mapping[str, Any] = handler.opt or {}
+        facts: RouteFacts | None = described.get("facts")
         if facts is not None and facts.foreign:
             yield min(handler.paths).removeprefix("/v1/"), facts
 

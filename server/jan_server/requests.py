@@ -98,7 +98,7 @@ async def read(
         message = f"More than {most_bytes >> 20} MiB in one request"
         raise ApiError(413, "request_too_large", message)
     facts: RouteFacts | None = request.route_handler.opt.get("facts")
-    foreign = facts.foreign if facts is not None else {}
+    foreign: ForeignFields = facts.foreign if facts is not None else {}
     decode = partial(read_body, kind, raw, wrong_value=_wrong_value(request), foreign=foreign)
     found, ignored = await _decoded(decode, raw, request)
     if ignored:

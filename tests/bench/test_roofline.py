@@ -115,7 +115,7 @@ def test_what_is_saved_can_be_drawn(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert {file.stem for file in (tmp_path / "drawn").iterdir()} == set(charts)
 
 
-def test_floating_point_weights_know_memorys_limit_alone(
+def test_floating_point_weights_are_limited_by_memory_alone(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert roofline("--types", "f16,bf16", "-o", "jsonl") == 0

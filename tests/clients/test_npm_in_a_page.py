@@ -60,7 +60,7 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_: Any) -> None:  # noqa: ANN401 - the base's
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: ANN401 - the base's
         pass
 
 

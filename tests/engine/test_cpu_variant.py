@@ -110,6 +110,7 @@ def test_a_server_runs_with_the_next_best_variant(package: Path, alphabet_path: 
     command += [str(alphabet_path), "--port", "0", "-c", "128", "-np", "1", "-t", "1"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
         said: list[str] = []
+        found = None
         try:
             assert server.stderr is not None
             for line in server.stderr:

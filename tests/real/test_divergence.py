@@ -32,7 +32,11 @@ def reading(trained: Path, exact: Path) -> Reading:
     plain = Settings(n_windows=N_WINDOWS)
     upstreams = settings_with(plain, "kernels=llama.cpp", "with")
     sides = [Side(path=trained, settings=plain), Side(path=trained, settings=upstreams)]
-    return measure(text, Side(path=exact, settings=upstreams), sides, lambda *_: None)
+    return measure(text, Side(path=exact, settings=upstreams), sides, _ignored)
+
+
+def _ignored(*_: object) -> None:
+    """How far it is."""
 
 
 def divergences(reading: Reading) -> tuple[Divergence, Divergence]:

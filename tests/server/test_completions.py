@@ -130,6 +130,7 @@ def test_log_probabilities_have_openai_s_old_shape(client: OpenAI) -> None:
     answer = client.completions.create(model="alphabet", prompt="w", logprobs=2)
     logprobs = answer.choices[0].logprobs
     assert logprobs
+    assert logprobs.tokens
     assert logprobs.tokens == ["x", "y", "z", ""]  # the end of the text has no text
     assert "".join(logprobs.tokens) == answer.choices[0].text
     assert logprobs.text_offset == [0, 1, 2, 3]

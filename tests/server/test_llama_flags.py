@@ -65,10 +65,21 @@ def test_no_spelling_is_in_the_table_twice() -> None:
     assert len(spellings) == len(set(spellings))
 
 
-_VALUES = {"N": "1", "TYPE": "q8_0", "PORT": "8080", "[on|off|auto]": "off", "TYPES": "ngram-mod"}
-_VALUES |= {"[on|off]": "on", "HOST": "127.0.0.1"}
-_VALUES |= {"STRING": "x", "TOKENS": "0"}
-_VALUES |= {"MODE": "mmap", "KIND": "mean", "REPO[:QUANT]": "o/r", "FORMAT": "none"}
+_VALUES = {
+    "N": "1",
+    "TYPE": "q8_0",
+    "PORT": "8080",
+    "[on|off|auto]": "off",
+    "TYPES": "ngram-mod",
+    "[on|off]": "on",
+    "HOST": "127.0.0.1",
+    "STRING": "x",
+    "TOKENS": "0",
+    "MODE": "mmap",
+    "KIND": "mean",
+    "REPO[:QUANT]": "o/r",
+    "FORMAT": "none",
+}
 _ALONE = {"--hf-file", "--help", "-ctv"}  # tested with what they need
 
 
@@ -129,13 +140,13 @@ def test_what_cannot_be_had_is_refused_by_name(
 def test_a_line_with_everything_is_read_as_it_was_meant(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    line = (
+    line: str = (
         "-m m.gguf -c 8192 -np 4 -ngl auto -fa -ctk q5_1 -ctv q5_1 -b 2048 -ub 256 -t 2 -tb 4 "
         "--jinja --mlock --metrics -cram 0 --swa-full --numa distribute -fit on --temp 0 "
         "--top-k=-1 --spec-type none -sm layer -mg 0 --api-key a,b --lora one,two --log-jsonl "
         "--no-webui --cors-origins http://a,http://b --reasoning-format none --sse-ping-interval 5"
     )
-    settings = read_settings(line.split(), {})
+    settings = read_settings(list[str](line.split()), {})
     assert settings == Settings(
         model="m.gguf",
         ctx_size=8192,

@@ -136,17 +136,17 @@ def test_a_model_without_gaps_says_so(alphabet_server: Running) -> None:
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "unsupported_feature")
 
 
-@pytest.mark.parametrize(
-    ("path", "body", "param"),
-    [
-        ("/completion", {}, "prompt"),
-        ("/completion", {"prompt": [2**40, "a"]}, None),
-        ("/completion", {"prompt": "a", "n_predict": "x"}, "n_predict"),
-        ("/infill", {"input_suffix": "a"}, "input_prefix"),
-        ("/infill", {"input_prefix": "a", "input_suffix": "a", "input_extra": [{}]}, "input_extra"),
-        ("/embedding", {}, "content"),
-    ],
-)
+WRONG: list[tuple[str, dict[str, Any], str | None]] = [
+    ("/completion", {}, "prompt"),
+    ("/completion", {"prompt": [2**40, "a"]}, None),
+    ("/completion", {"prompt": "a", "n_predict": "x"}, "n_predict"),
+    ("/infill", {"input_suffix": "a"}, "input_prefix"),
+    ("/infill", {"input_prefix": "a", "input_suffix": "a", "input_extra": [{}]}, "input_extra"),
+    ("/embedding", {}, "content"),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "param"), WRONG)
 def test_a_wrong_request_names_its_field(
     alphabet_server: Running, path: str, body: dict[str, Any], param: str | None
 ) -> None:
@@ -203,7 +203,8 @@ def test_vectors_have_llama_servers_shape(random_server: Running) -> None:
     for how, size in ((-1, None), (0, 32760.0), (1, 1.0)):
         body = {"content": "ab", "embd_normalize": how}
         (vector,) = random_server.post("/embedding", body).json()[0]["embedding"]
-        norm = {0: max(map(abs, vector)), 1: math.fsum(map(abs, vector))}.get(how)
+        sizes: list[float] = [abs(number) for number in vector]
+        norm = {0: max(sizes), 1: math.fsum(sizes)}.get(how)
         assert size is None or norm == pytest.approx(size)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 
 import pytest
@@ -33,7 +33,7 @@ class Held:
 
 
 @contextmanager
-def holding() -> Iterator[Held]:
+def holding() -> Generator[Held]:
     held = Held()
     try:
         yield held

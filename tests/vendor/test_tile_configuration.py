@@ -22,10 +22,11 @@ pytestmark = pytest.mark.skipif(
 HEADER = ROOT / "vendor/llama.cpp/tile_configuration.h"
 UPSTREAM = ROOT / "vendor/llama.cpp/tree/ggml/src/ggml-cpu/amx"
 # Registers are put back, since the compiler knows nothing of their use.
-LOOK = ["mov %%rax, kept(%%rip)", "mov %%rcx, kept+8(%%rip)", "lea %0, %%rax"]
-for at in range(0, 64, 8):
-    LOOK += [f"mov {at}(%%rax), %%rcx", f"mov %%rcx, seen+{at}(%%rip)"]
-LOOK += ["mov kept(%%rip), %%rax", "mov kept+8(%%rip), %%rcx"]
+LOOK = [
+    *("mov %%rax, kept(%%rip)", "mov %%rcx, kept+8(%%rip)", "lea %0, %%rax"),
+    *(f"mov {at}(%%rax), %%rcx; mov %%rcx, seen+{at}(%%rip)" for at in range(0, 64, 8)),
+    *("mov kept(%%rip), %%rax", "mov kept+8(%%rip), %%rcx"),
+]
 PROGRAM = """
 #include <cstdint>
 #include <cstdio>

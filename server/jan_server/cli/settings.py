@@ -8,7 +8,7 @@ import argparse
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from msgspec import inspect
@@ -164,7 +164,7 @@ def _converted(given: dict[str, Any]) -> Settings:
 
 def _between_commas(given: object) -> list[object]:
     """A number, a text with commas, or a list of these, as one list."""
-    parts = given if isinstance(given, list) else [given]
+    parts = cast("list[object]", given) if isinstance(given, list) else [given]
     return [one for part in parts for one in (part.split(",") if isinstance(part, str) else [part])]
 
 

@@ -183,9 +183,15 @@ class BoundedHttp(HttpToolsProtocol):
         cycle = self.cycle  # None before the first request
         return cycle is not None and not cycle.response_complete  # type: ignore[redundant-expr]
 
+    @property
+    def _state(self) -> dict[str, Any]:
+        """What belongs to the request; uvicorn puts it into every scope."""
+        state: dict[str, Any] = self.scope["state"]  # pyright: ignore[reportTypedDictNotRequiredAccess]
+        return state
+
     def _fed(self, piece: bytes) -> bool:
         try:
-            self.parser.feed_data(piece)
+            self.parser.feed_data(piece)  # pyright: ignore[reportOptionalMemberAccess] - set with the connection
         except httptools.HttpParserUpgrade:
             _log.debug("an upgrade to another protocol was not made")
         except httptools.HttpParserError as error:
@@ -208,7 +214,7 @@ class BoundedHttp(HttpToolsProtocol):
         if self._body_missing:  # of a request that was answered early
             wait_s = limits.body_s
         self.deadline_s = self.loop.time() + wait_s
-        principal = self.scope["state"].get("principal")
+        principal = self._state.get("principal")
         is_known = principal is not None and principal.method != "none"
         self._connections.idle(self, is_known=is_known)
 
@@ -217,13 +223,12 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _end_request(self) -> None:
         """Of a peer that does not send the rest of it."""
-        state: dict[str, Any] = self.scope["state"]
-        state["timed_out"] = True
+        self._state["timed_out"] = True
         if self.cycle.response_started:
             self.transport.abort()
             return
         why = "The rest of the request's body did not come"
-        self._refuse(408, "request_timeout", why, state.get("request_id"))
+        self._refuse(408, "request_timeout", why, self._state.get("request_id"))
         self.cycle.disconnected = True
         self.cycle.message_event.set()
 

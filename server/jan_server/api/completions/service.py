@@ -259,8 +259,8 @@ def _given_prompts(
 
 
 async def _read(given: str | list[int], asked: CompletionRequest, served: ServedModel) -> Prompt:
+    is_cut = asked.truncate_prompt_tokens is not None
     if isinstance(given, str):
-        is_cut = asked.truncate_prompt_tokens is not None
         served.refuse_what_cannot_fit("prompt", given, is_cut=is_cut)
     if not isinstance(given, str):
         tokens = given

@@ -107,11 +107,11 @@ def test_a_full_disk_leaves_the_earlier_file(
     path = tmp_path / "results.json"
     write_out("earlier", path)
 
-    def full(handle: int, *_: object, **__: object) -> object:
-        os.close(handle)
-        return Path("/dev/full").open("w")
+    def full(_: Path, data: bytes) -> int:
+        with Path("/dev/full").open("wb") as file:
+            return file.write(data)
 
-    monkeypatch.setattr("jan_bench.output.os.fdopen", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(WriteFailed, match="No space left"):
         write_out("later" * 9999, path)
     assert path.read_text() == "earlier"

@@ -82,7 +82,7 @@ def test_a_home_that_nobody_may_write_to_is_served(
     disk.set_writable(False)
     with pool_of(speakers, disk.root) as server:
         assert server.get("/readyz").status_code == 200
-        assert ids(server)[0] == "a"
+        assert "a" in ids(server)
         for name in ("a", "one"):  # also what lies in a folder that could not be noted down
             assert ask(server, name, max_tokens=1).status_code == 200
         assert code(link(server, random_path, "noise")) == (507, "disk_full")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from jan_engine import Model, devices
+from jan_engine import Model, backends, devices
+from jan_engine.backend import Status
 from jan_engine.cpu_variant import FOUND
 from tests import models
 
@@ -33,6 +34,14 @@ def forgetful(
     """
     monkeypatch.setenv("JAN_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
     FOUND.path().write_bytes(tried_variants)
+
+
+@pytest.fixture(scope="session")
+def own_kernels(tried_variants: bytes) -> None:
+    """Skips a test of our matrix and attention kernels where the CPU variant in use has none."""
+    (variant,) = [one for one in backends() if one.status is Status.LOADED and one.instructions]
+    if "AVX2" not in variant.instructions:
+        pytest.skip(f"{variant.name} has no AVX2, which our kernels on x86 are written for")
 
 
 @pytest.fixture(scope="session")

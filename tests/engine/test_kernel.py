@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import platform
 from pathlib import Path
 
 import pytest
@@ -24,9 +23,7 @@ def upstreams(tmp_path_factory: pytest.TempPathFactory) -> Model:
     return Model(path, matrix_kernels=False)
 
 
-@pytest.mark.skipif(
-    platform.machine() not in {"x86_64", "AMD64"}, reason="ours is written for x86 so far"
-)
+@pytest.mark.usefixtures("own_kernels")
 @pytest.mark.parametrize("n_parallel", [1, 4])
 def test_ours_is_taken_untimed(alphabet: Model, n_parallel: int) -> None:
     with LLM(alphabet, options(n_parallel=n_parallel)) as llm:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import platform
 import statistics
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +13,7 @@ import pytest
 from jan_engine import LLM, EngineOptions, Model, Request, quantize
 from tests import architectures, models
 
-pytestmark = pytest.mark.skipif(
-    platform.machine() not in {"x86_64", "AMD64"}, reason="they are written for x86 so far"
-)
+pytestmark = pytest.mark.usefixtures("own_kernels")
 
 SHAPE = replace(models.TINY, n_embd=256, n_ff=512)
 

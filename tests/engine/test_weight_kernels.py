@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import platform
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +13,7 @@ from jan_engine import Model, UnsupportedFeature, quantize
 from jan_engine.weight_kernels import Kernels, WeightUse, kernel_shares, weight_uses
 from tests import architectures, models
 
-on_x86 = pytest.mark.skipif(
-    platform.machine() not in {"x86_64", "AMD64"}, reason="our kernels are written for x86 so far"
-)
+with_ours = pytest.mark.usefixtures("own_kernels")
 SHAPE = replace(models.TINY, n_embd=256, n_ff=512)
 
 
@@ -45,7 +42,7 @@ def test_every_weight_of_the_file_is_seen(mixed: Path) -> None:
     assert "GET_ROWS" in {use.operation for use in uses if use.name == "token_embd.weight"}
 
 
-@on_x86
+@with_ours
 def test_ours_serve_what_is_multiplied_unless_they_are_off(mixed: Path) -> None:
     ours = weight_uses(Model(mixed, n_gpu_layers=0))
     assert kernels(ours, multiplied=True) == {Kernels.OURS}
@@ -56,7 +53,7 @@ def test_ours_serve_what_is_multiplied_unless_they_are_off(mixed: Path) -> None:
     assert kernels(plain, multiplied=True) == {Kernels.PLAIN}
 
 
-@on_x86
+@with_ours
 def test_it_is_what_the_loader_placed(mixed: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG, logger="jan_engine.llama"):
         model = Model(mixed, n_gpu_layers=0)
@@ -65,7 +62,7 @@ def test_it_is_what_the_loader_placed(mixed: Path, caplog: pytest.LogCaptureFixt
     assert {use.buffer for use in weight_uses(model)} == placed
 
 
-@on_x86
+@with_ours
 def test_experts_are_products_too(tmp_path: Path) -> None:
     architectures.write(tmp_path / "f32.gguf", architectures.MIXTRAL)
     quantize(tmp_path / "f32.gguf", tmp_path / "q8_0.gguf", "Q8_0")

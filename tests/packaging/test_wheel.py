@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from jan_engine import build_info
 from tests import models
 from tests.conftest import ROOT
 
@@ -38,10 +39,11 @@ def run(*command: str | Path, cwd: Path) -> str:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """From the objects of `make build`: what is tested is what gets installed where."""
+    """From the objects of `make build`, for its processor: what is tested gets installed."""
     folder = tmp_path_factory.mktemp("wheel")
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
-    options = [f"-Cbuild-dir={ROOT}/build/dev"]
+    options = [f"-Cbuild-dir={ROOT / os.environ.get('JAN_BUILD', 'build/dev')}"]
+    options += [f"-Ccmake.define.JAN_CPU={build_info().cpu}", "-Ccmake.define.JAN_TESTS=ON"]
     run(*pip, *options, "--wheel-dir", folder, ROOT, cwd=folder)
     return next(folder.glob("*.whl"))
 

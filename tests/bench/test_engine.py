@@ -72,9 +72,10 @@ def test_without_a_number_short_tests_are_repeated_for_a_while(random_path: Path
     assert patience_of(engine_parser().parse_args(["model"])) == Patience(5, 10)
     assert patience_of(engine_parser().parse_args(["model", "-r", "3"])) == Patience(3, 0)
     tests = all_tests(EngineGrid(models=[str(random_path)], n_prompt=[8], n_gen=[0], n_threads=[1]))
+    began_s = time.monotonic()
     (result,) = run_tests(tests, patience=Patience(2, 0.5), warm_up=False, seed=1)
+    assert time.monotonic() - began_s >= 0.5
     assert len(result.samples) > 2
-    assert sum(result.samples_ns) > 0.1e9
 
 
 def test_streams_side_by_side(
